@@ -1,0 +1,117 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { secondMs } from '../shared/units.ts'
+import type { Config } from './config.ts'
+import { anonymous } from './identity/anonymous.ts'
+import { TokensFile } from './identity/tokens-file.ts'
+import type { UploadIdentity } from './identity/upload-identity.ts'
+import { redactedPaths, registerAccessLog } from './observe/logging.ts'
+import { requireUploader } from './plugins/auth.ts'
+import { Drain } from './plugins/drain.ts'
+import { registerErrors } from './plugins/errors.ts'
+import { requireSameMachine } from './plugins/same-machine.ts'
+import { blobsRoute } from './routes/blobs.ts'
+import { bundleRoute } from './routes/bundle.ts'
+import { bundlesRoute } from './routes/bundles.ts'
+import { entriesRoute } from './routes/entries.ts'
+import { probesRoute } from './routes/probes.ts'
+import { type Clock, systemClock } from './staging/clock.ts'
+import { createStaging } from './staging/staging.ts'
+import type { StorageDriver } from './storage/storage-driver.ts'
+import { DownloadTokens } from './tokens/download-tokens.ts'
+import { KeyRing } from './tokens/key-ring.ts'
+
+/** A connection over which nothing moves for this long is closed: slow clients hold no place for ever. */
+const idleLimitMs = 60 * secondMs
+
+/** Entries of one bundle. */
+const maxEntriesCount = 10_000
+
+/** What an app is built from, beside its configuration. */
+export interface AppParts {
+  readonly store: StorageDriver
+  readonly keysDirectory: string
+  /** Where log lines go; standard output by default. */
+  readonly logStream?: { write(line: string): void }
+  readonly clock?: Clock
+}
+
+/** The server, ready to listen, and the way to end it. */
+export interface App {
+  readonly server: FastifyInstance
+  /** Takes no new uploads, lets running transfers end (bounded), closes. The store stays open. */
+  stop(): Promise<void>
+}
+
+/**
+ * Builds the whole server over an open store.
+ *
+ * @throws Error when the keys or the tokens file cannot be used
+ */
+export async function createApp(config: Config, parts: AppParts): Promise<App> {
+  const { store, keysDirectory, clock = systemClock } = parts
+  const keys = await KeyRing.open(
+    keysDirectory,
+    config.SPARK_STAGE_KEY_ACTIVATION_SECONDS * secondMs,
+    clock.now
+  )
+  const tokens = new DownloadTokens(keys, config.SPARK_STAGE_INSTANCE, clock.now)
+  const identity = await openIdentity(config)
+  const limits = { maxUploadBytes: config.SPARK_STAGE_MAX_UPLOAD_BYTES, maxEntriesCount }
+  const staging = createStaging(store, clock, leaseTimes(config), limits)
+  const drain = new Drain()
+  const server = createServer(config, parts)
+  drain.register(server)
+  registerErrors(server)
+  registerAccessLog(server)
+  if (identity === anonymous) server.addHook('onRequest', requireSameMachine)
+
+  const options = { staging, tokens, drain, limits }
+  const bundles = '/api/v1/namespaces/:ns/bundles'
+  await server.register(async uploads => {
+    uploads.addHook('onRequest', requireUploader(identity))
+    await uploads.register(bundlesRoute, { ...options, prefix: bundles })
+    await uploads.register(bundleRoute, { ...options, prefix: `${bundles}/:id` })
+    await uploads.register(blobsRoute, { ...options, prefix: `${bundles}/:id` })
+  })
+  await server.register(entriesRoute, { ...options, prefix: '/api/v1/bundles/:ns/:id' })
+  const checks = { storeWritable: () => store.probe(), keyPresent: async () => void (await keys.signing()) }
+  await server.register(probesRoute, { checks, drain, now: clock.now })
+
+  const stop = async () => {
+    await drain.stop(config.SPARK_STAGE_DRAIN_SECONDS * secondMs)
+    server.server.closeAllConnections()
+    await server.close()
+  }
+  return { server, stop }
+}
+
+function createServer(config: Config, { logStream }: AppParts): FastifyInstance {
+  const server = Fastify({
+    logger: {
+      level: config.SPARK_STAGE_LOG_LEVEL,
+      redact: redactedPaths,
+      ...(logStream === undefined ? {} : { stream: logStream })
+    },
+    // One line a request is enough: ours, in observe/logging.ts.
+    logController: new LogController({ disableRequestLogging: true }),
+    connectionTimeout: idleLimitMs,
+    routerOptions: { maxParamLength: 4096 },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } }
+  })
+  return server.withTypeProvider<TypeBoxTypeProvider>()
+}
+
+function leaseTimes(config: Config) {
+  return {
+    leaseMs: config.SPARK_STAGE_LEASE_SECONDS * secondMs,
+    draftLeaseMs: config.SPARK_STAGE_DRAFT_LEASE_SECONDS * secondMs,
+    maxAgeMs: config.SPARK_STAGE_MAX_BUNDLE_AGE_SECONDS * secondMs
+  }
+}
+
+async function openIdentity(config: Config): Promise<UploadIdentity> {
+  const path = config.SPARK_STAGE_UPLOAD_TOKENS_FILE
+  if (config.SPARK_STAGE_UPLOAD_AUTH === 'none' || path === undefined) return anonymous
+  return TokensFile.open(path)
+}

@@ -1,0 +1,128 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { envSchema } from 'env-schema'
+import Type, { type Static } from 'typebox'
+import { isLoopback } from '../shared/loopback.ts'
+import { GiB } from '../shared/units.ts'
+
+const day = 86_400
+
+const flag = (description: string) => Type.Boolean({ default: false, description })
+const text = (description: string) => Type.String({ minLength: 1, description })
+const seconds = (value: number, minimum: number, description: string) =>
+  Type.Integer({ default: value, minimum, maximum: 10 * 365 * day, description })
+
+/** Every variable of the server. `docs/configuration.md` is held equal to this table by a test. */
+export const configSchema = Type.Object({
+  SPARK_STAGE_HOST: Type.String({ default: '127.0.0.1', description: 'Address to listen on.' }),
+  SPARK_STAGE_PORT: Type.Integer({
+    default: 10_000,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'Port to listen on; 0 takes a free one.'
+  }),
+  SPARK_STAGE_STORE: Type.Optional(
+    Type.String({
+      pattern: '^file:///',
+      description:
+        'Where everything is kept, as file:///path; by default .spark-stage below the working directory.'
+    })
+  ),
+  SPARK_STAGE_INSTANCE: Type.String({
+    default: 'spark-stage',
+    pattern: '^[\\x21-\\x7e]{1,255}$',
+    description: 'Name of this instance: the audience of its download tokens, the same on all its replicas.'
+  }),
+  SPARK_STAGE_SIGNING_KEYS_DIR: Type.Optional(
+    text(
+      'Directory of signing keys, one file of at least 32 bytes a key; on loopback one is made in the store.'
+    )
+  ),
+  SPARK_STAGE_KEY_ACTIVATION_SECONDS: seconds(
+    300,
+    0,
+    'How long a new signing key must have been seen before it signs.'
+  ),
+  SPARK_STAGE_UPLOAD_AUTH: Type.Union([Type.Literal('tokens'), Type.Literal('none')], {
+    default: 'tokens',
+    description: 'Who may upload: the holders of the credentials in a tokens file, or everyone (none).'
+  }),
+  SPARK_STAGE_UPLOAD_TOKENS_FILE: Type.Optional(
+    text('File with the SHA-256, principal and namespaces of each upload credential; needed by tokens.')
+  ),
+  SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS: flag('Allows none on an address that others can reach.'),
+  SPARK_STAGE_ALLOW_PLAINTEXT: flag(
+    'Allows credentials over plain http on an address that others can reach.'
+  ),
+  SPARK_STAGE_MAX_UPLOAD_BYTES: Type.Integer({
+    default: 2 * GiB,
+    minimum: 1,
+    description: 'Largest bundle, in bytes.'
+  }),
+  SPARK_STAGE_LEASE_SECONDS: seconds(7 * day, 1, 'How long a bundle stays after its commit or last renewal.'),
+  SPARK_STAGE_DRAFT_LEASE_SECONDS: seconds(3600, 1, 'How long a draft stays after its last byte.'),
+  SPARK_STAGE_MAX_BUNDLE_AGE_SECONDS: seconds(
+    365 * day,
+    1,
+    'How long a bundle can be renewed, and its tokens last.'
+  ),
+  SPARK_STAGE_DRAIN_SECONDS: seconds(25, 0, 'How long running transfers may take to end after SIGTERM.'),
+  SPARK_STAGE_LOG_LEVEL: Type.Union(
+    [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
+    { default: 'info', description: 'Least severe log lines to write.' }
+  )
+})
+
+/** The checked environment, with what has no fixed default filled in. */
+export type Config = Readonly<Static<typeof configSchema>> & { readonly SPARK_STAGE_STORE: string }
+
+/**
+ * Reads and checks the environment once.
+ *
+ * @throws Error that names every bad variable, or what is unsafe about the combination and how to mend it
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(isGiven))
+  const checked = envSchema<Static<typeof configSchema>>({ schema: configSchema, data: given, env: false })
+  const config = { ...checked, SPARK_STAGE_STORE: checked.SPARK_STAGE_STORE ?? defaultStore() }
+  refuseUnsafe(config)
+  return Object.freeze(config)
+}
+
+function defaultStore(): string {
+  return pathToFileURL(join(process.cwd(), '.spark-stage')).href
+}
+
+/**
+ * An empty variable is an unset one. So is `SPARK_STAGE_PORT=tcp://…`: Kubernetes sets that in every pod beside a
+ * Service named spark-stage.
+ */
+function isGiven([, value]: readonly [string, string | undefined]): boolean {
+  return value !== undefined && value !== '' && !value.startsWith('tcp://')
+}
+
+function refuseUnsafe(config: Config): void {
+  const isNone = config.SPARK_STAGE_UPLOAD_AUTH === 'none'
+  if (!isNone && config.SPARK_STAGE_UPLOAD_TOKENS_FILE === undefined) {
+    throw new Error(
+      'SPARK_STAGE_UPLOAD_AUTH=tokens needs SPARK_STAGE_UPLOAD_TOKENS_FILE (or, on loopback, set it to none)'
+    )
+  }
+  if (isLoopback(config.SPARK_STAGE_HOST)) return
+  const where = `SPARK_STAGE_HOST=${config.SPARK_STAGE_HOST} is not loopback`
+  if (isNone && !config.SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS) {
+    throw new Error(
+      `${where}: SPARK_STAGE_UPLOAD_AUTH=none would let everyone upload code; ` +
+        'use tokens, or set SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS=true'
+    )
+  }
+  if (!config.SPARK_STAGE_ALLOW_PLAINTEXT) {
+    throw new Error(
+      `${where}: credentials would cross the network in plain text; ` +
+        'put TLS in front and set SPARK_STAGE_ALLOW_PLAINTEXT=true'
+    )
+  }
+  if (config.SPARK_STAGE_SIGNING_KEYS_DIR === undefined) {
+    throw new Error(`${where}: set SPARK_STAGE_SIGNING_KEYS_DIR to a directory with a signing key`)
+  }
+}

@@ -1,0 +1,99 @@
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchemaValidationError
+} from 'fastify'
+import { type ErrorCode, type ErrorDetails, quote, StagingError } from '../../shared/errors.ts'
+import { kinds } from '../../shared/names.ts'
+import { MiB } from '../../shared/units.ts'
+import { StorageError } from '../storage/storage-driver.ts'
+
+/** Ten thousand entries with the longest names fit. */
+export const maxJsonBytes = 8 * MiB
+
+/** What Fastify and its plugins refuse by themselves, in the words of our table. A test finds codes that are missing. */
+export const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_VALIDATION: 'STAGE_ERR_BAD_REQUEST',
+  FST_ERR_BAD_URL: 'STAGE_ERR_BAD_REQUEST',
+  FST_ERR_MAX_PARAM_LENGTH: 'STAGE_ERR_BAD_REQUEST',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'STAGE_ERR_BAD_REQUEST',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'STAGE_ERR_BAD_REQUEST',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'STAGE_ERR_BAD_REQUEST',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'STAGE_ERR_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'STAGE_ERR_MEDIA_TYPE',
+  FST_ERR_NOT_FOUND: 'STAGE_ERR_NOT_FOUND',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'STAGE_ERR_MEDIA_TYPE',
+  FST_PROTO_VIOLATION: 'STAGE_ERR_BAD_KIND',
+  FST_PARTS_LIMIT: 'STAGE_ERR_TOO_MANY_ENTRIES',
+  FST_FILES_LIMIT: 'STAGE_ERR_TOO_MANY_ENTRIES',
+  FST_FIELDS_LIMIT: 'STAGE_ERR_TOO_MANY_ENTRIES',
+  FST_REQ_FILE_TOO_LARGE: 'STAGE_ERR_TOO_LARGE',
+  FST_NONFILE_PART: 'STAGE_ERR_BAD_REQUEST'
+}
+
+/** What would have been right where the refusal itself does not say. */
+const expectations: Readonly<Partial<Record<ErrorCode, string>>> = {
+  STAGE_ERR_MEDIA_TYPE: 'multipart/form-data with the files, or application/json that announces them',
+  STAGE_ERR_TOO_LARGE: `at most ${maxJsonBytes} bytes of JSON`,
+  STAGE_ERR_BAD_KIND: `one of ${kinds.join(', ')}`
+}
+
+/** Answers every error as JSON of the one table. */
+export function registerErrors(app: FastifyInstance): void {
+  app.decorateRequest('errorCode', undefined)
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    answerError(toStagingError(error, reply), request, reply)
+  )
+  app.setNotFoundHandler((request, reply) => {
+    const found = `${request.method} ${request.url.split('?')[0]}`
+    return answerError(new StagingError('STAGE_ERR_NOT_FOUND', { subject: found }), request, reply)
+  })
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The code this request was answered with, if it failed: for the log. */
+    errorCode: ErrorCode | undefined
+  }
+}
+
+function answerError(error: StagingError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error.status >= 500) request.log.error({ err: error, code: error.code }, 'request failed')
+  request.errorCode = error.code
+  // A refused upload is still arriving; a kept-alive socket full of it would hold close() open.
+  if (!request.raw.complete) reply.header('connection', 'close')
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer')
+  const { retryAfterSeconds } = error.details
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
+  return reply.code(error.status).send(error.toBody(request.id))
+}
+
+function toStagingError(error: FastifyError, reply: FastifyReply): StagingError {
+  if (error instanceof StagingError) return error
+  if (reply.raw.destroyed) {
+    return new StagingError('STAGE_ERR_CLIENT_GONE', { cause: error })
+  }
+  if (error instanceof StorageError && error.failure === 'no-space') {
+    return new StagingError('STAGE_ERR_NO_SPACE', { cause: error })
+  }
+  const code = fastifyCodes[error.code] ?? codeOfStatus(error.statusCode)
+  if (code === undefined) return new StagingError('STAGE_ERR_INTERNAL', { cause: error })
+  return new StagingError(code, { ...whatWasWrong(error, code), cause: error })
+}
+
+/** The multipart parser's own errors have a status at most. */
+function codeOfStatus(status: number | undefined): ErrorCode | undefined {
+  return status !== undefined && status >= 400 && status < 500 ? 'STAGE_ERR_BAD_REQUEST' : undefined
+}
+
+function whatWasWrong(error: FastifyError, code: ErrorCode): ErrorDetails {
+  // With ajv's "verbose", a problem also has the data that was wrong.
+  const [problem] = (error.validation ?? []) as readonly (FastifySchemaValidationError & { data?: unknown })[]
+  if (problem === undefined)
+    return { expected: expectations[code] ?? 'a request as documented', found: error.message }
+  const where = `${error.validationContext ?? 'body'}${problem.instancePath}`
+  const found = quote(JSON.stringify(problem.data) ?? 'nothing')
+  return { expected: `${where} ${problem.message}`, found }
+}

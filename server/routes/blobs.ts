@@ -1,0 +1,37 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import Type from 'typebox'
+import { clientSignal } from '../plugins/client-signal.ts'
+import type { RouteOptions } from './route-options.ts'
+import { BlobAnswer, BundleParams, Sha256 } from './schemas.ts'
+
+/** `PUT /api/v1/namespaces/{ns}/bundles/{id}/blobs/{sha256}`: the bytes of a draft, as they are. */
+export const blobsRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { staging, drain }) => {
+  // Whatever the client calls it, a body here is bytes.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+
+  app.put(
+    '/blobs/:sha256',
+    {
+      onRequest: drain.refuseWhenStopping,
+      schema: {
+        params: Type.Object({ ...BundleParams.properties, sha256: Sha256 }),
+        response: { 201: BlobAnswer }
+      }
+    },
+    async (request, reply) => {
+      const { ns, id, sha256 } = request.params
+      const length = request.headers['content-length']
+      const announcedBytes = length === undefined ? undefined : Number(length)
+      const stored = await staging.drafts.putBlob(
+        ns,
+        id,
+        sha256,
+        request.raw,
+        announcedBytes,
+        clientSignal(reply)
+      )
+      return reply.code(201).send(stored)
+    }
+  )
+}

@@ -1,0 +1,86 @@
+import multipart from '@fastify/multipart'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { splitAlias } from '../../shared/names.ts'
+import { clientSignal } from '../plugins/client-signal.ts'
+import { maxJsonBytes } from '../plugins/errors.ts'
+import { publicEntries } from '../staging/manifests.ts'
+import type { ArrivingFile } from '../staging/one-shots.ts'
+import { idempotencyKeyOf, type RouteOptions, stagedAnswer } from './route-options.ts'
+import { BundleList, DraftAnswer, DraftRequest, ListQuery, NamespaceParams, StagedAnswer } from './schemas.ts'
+
+/** `/api/v1/namespaces/{ns}/bundles`: stage files at once, declare a draft, list. */
+export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, options) => {
+  const { staging, tokens, drain, limits } = options
+  await app.register(multipart, {
+    // The parser would cut names to their last part and sizes to the limit without a word: names are checked and bytes
+    // are counted where they are taken, so the parser's own limits lie beyond ours.
+    preservePath: true,
+    isPartAFile: () => true,
+    throwFileSizeLimit: false,
+    limits: {
+      fileSize: limits.maxUploadBytes + 1,
+      parts: limits.maxEntriesCount + 2,
+      files: limits.maxEntriesCount + 2
+    }
+  })
+
+  app.post(
+    '/',
+    {
+      onRequest: drain.refuseWhenStopping,
+      bodyLimit: maxJsonBytes,
+      schema: {
+        params: NamespaceParams,
+        body: { content: { 'application/json': { schema: DraftRequest } } },
+        response: { 201: Type.Union([DraftAnswer, StagedAnswer]) }
+      }
+    },
+    async (request, reply) => {
+      const { uploader } = request
+      const key = idempotencyKeyOf(request)
+      reply.code(201)
+      if (!request.isMultipart()) {
+        // A boundary: the schema above has checked this body, but its type is lost in "content".
+        const { entries } = request.body as Static<typeof DraftRequest>
+        const { bundleId, missing } = await staging.drafts.declare(uploader, key, entries)
+        return { bundleId, missing: [...missing] }
+      }
+      const files = arrivingFiles(request)
+      const { bundleId, lease, entries } = await staging.oneShots.stage(
+        uploader,
+        key,
+        files,
+        clientSignal(reply)
+      )
+      return { ...(await stagedAnswer(tokens, bundleId, lease)), entries: [...publicEntries(entries)] }
+    }
+  )
+
+  app.get(
+    '/',
+    { schema: { params: NamespaceParams, querystring: ListQuery, response: { 200: BundleList } } },
+    async request => {
+      const { after = '', limit = '100' } = request.query
+      const listed = await staging.bundles.list(request.uploader.namespace, after, Number(limit))
+      const bundles = listed.map(({ bundleId, lease }) => ({
+        bundleId,
+        state: lease.state,
+        principal: lease.principal,
+        createdAt: new Date(lease.createdAtMs).toISOString(),
+        expiresAt: new Date(lease.expiresAtMs).toISOString()
+      }))
+      const next = listed.length === Number(limit) ? listed.at(-1)?.bundleId : undefined
+      return next === undefined ? { bundles } : { bundles, next }
+    }
+  )
+}
+
+async function* arrivingFiles(request: FastifyRequest): AsyncGenerator<ArrivingFile> {
+  for await (const part of request.parts()) {
+    // Every part is a file (see isPartAFile above); without a filename its name is empty, and refused as such.
+    if (part.type === 'file')
+      yield { kind: part.fieldname, source: part.file, ...splitAlias(part.filename ?? '') }
+  }
+}

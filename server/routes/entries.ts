@@ -1,0 +1,63 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import Type from 'typebox'
+import { StagingError } from '../../shared/errors.ts'
+import { requireDownloadToken } from '../plugins/auth.ts'
+import { clientSignal } from '../plugins/client-signal.ts'
+import { publicEntries, type StoredEntry } from '../staging/manifests.ts'
+import { chooseAnswer, type EntryAnswer, etagOf } from './conditional.ts'
+import type { RouteOptions } from './route-options.ts'
+import { BundleParams, Manifest } from './schemas.ts'
+
+/** `/api/v1/bundles/{ns}/{id}`: the manifest and the bytes, for whoever holds the download token. */
+export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { staging, tokens }) => {
+  app.addHook('onRequest', requireDownloadToken(tokens))
+
+  app.get('/', { schema: { params: BundleParams, response: { 200: Manifest } } }, async request => {
+    const { ns, id } = request.params
+    const { entries, ...rest } = await staging.bundles.read(ns, id)
+    return { ...rest, entries: [...publicEntries(entries)] }
+  })
+
+  const EntryParams = Type.Object({ ...BundleParams.properties, '*': Type.String() })
+
+  app.get('/entries/*', { schema: { params: EntryParams } }, async (request, reply) => {
+    const { ns, id, '*': path } = request.params
+    const entry = await staging.bundles.findEntry(ns, id, path)
+    const answer = chooseAnswer(request.method, request.headers, entry)
+    if (answer.status === 416) {
+      reply.header('content-range', `bytes */${entry.sizeBytes}`)
+      throw new StagingError('STAGE_ERR_RANGE', {
+        expected: `a range within ${entry.sizeBytes} bytes`,
+        found: request.headers.range ?? ''
+      })
+    }
+    const bytes = await staging.bundles.open(ns, id, entry, answer.range)
+    try {
+      // Straight to the socket: Fastify would pipe, and a pipe cannot say when a buffer may be used again.
+      reply.hijack()
+      reply.raw.writeHead(answer.status, entryHeaders(entry, answer))
+      if (request.method === 'GET') await bytes.sendTo(reply.raw, clientSignal(reply))
+      reply.raw.end()
+    } catch (error) {
+      if (!reply.raw.destroyed) request.log.error({ err: error }, 'download failed')
+      // The only way left to say that the body is not complete.
+      reply.raw.destroy()
+    } finally {
+      await bytes.close()
+    }
+  })
+}
+
+function entryHeaders(entry: StoredEntry, { status, range }: EntryAnswer): Record<string, string | number> {
+  return {
+    etag: etagOf(entry.sha256),
+    'accept-ranges': 'bytes',
+    // A proxy that compresses or keeps what only a token opens would break both promises.
+    'cache-control': 'private, no-transform',
+    ...(status === 304 ? {} : { 'content-length': range.end - range.start }),
+    ...(status === 304
+      ? {}
+      : { 'content-type': 'application/octet-stream', 'x-content-type-options': 'nosniff' }),
+    ...(status === 206 ? { 'content-range': `bytes ${range.start}-${range.end - 1}/${entry.sizeBytes}` } : {})
+  }
+}

@@ -1,0 +1,130 @@
+import { StagingError } from '../../shared/errors.ts'
+import { dayMs } from '../../shared/units.ts'
+import type { ByteRange, OpenBytes } from '../storage/storage-driver.ts'
+import { removeBytes } from './data-objects.ts'
+import { dataKey, dueKey, indexFolder, indexKey } from './keys.ts'
+import {
+  type CommittedLease,
+  ended,
+  gone,
+  isCommitted,
+  isHalfSpent,
+  type Lease,
+  refuseGone,
+  renewed
+} from './lease.ts'
+import type { StoredEntry, StoredManifest } from './manifests.ts'
+import type { StagingContext } from './staging-context.ts'
+
+/** A bundle in a list. */
+export interface ListedBundle {
+  readonly bundleId: string
+  readonly lease: Lease
+}
+
+/** Bundles once they are staged: read, renewed, listed, ended. */
+export class Bundles {
+  readonly #context: StagingContext
+
+  constructor(context: StagingContext) {
+    this.#context = context
+  }
+
+  /**
+   * The manifest, for someone with a valid download token. Keeps the bundle for another full lease when less than half
+   * of one is left, so that a thousand executors cause one write.
+   *
+   * @throws StagingError `STAGE_ERR_GONE`
+   */
+  async read(namespace: string, bundleId: string): Promise<StoredManifest> {
+    const { leases, manifests, clock, times } = this.#context
+    const lease = await leases.find(bundleId)
+    if (lease?.namespace !== namespace) throw gone(bundleId, 'removed')
+    refuseGone(lease, bundleId, clock.now())
+    if (!isCommitted(lease)) throw gone(bundleId, 'never committed')
+    if (isHalfSpent(lease, Math.min(times.leaseMs, lease.tokenExpiresAtMs - clock.now()), clock.now())) {
+      await this.renew(namespace, bundleId)
+    }
+    return manifests.get(bundleId)
+  }
+
+  /**
+   * One entry of a bundle, for someone with a valid download token.
+   *
+   * @param path `<kind>/<name>`
+   * @throws StagingError `STAGE_ERR_GONE`; `STAGE_ERR_NOT_FOUND` when the bundle has no such entry
+   */
+  async findEntry(namespace: string, bundleId: string, path: string): Promise<StoredEntry> {
+    const { entries } = await this.read(namespace, bundleId)
+    const entry = entries.find(candidate => candidate.path === path)
+    if (entry === undefined) throw new StagingError('STAGE_ERR_NOT_FOUND', { subject: path })
+    return entry
+  }
+
+  /**
+   * The bytes of an entry that was found; who calls it closes them.
+   *
+   * @throws StagingError `STAGE_ERR_GONE` when the bundle has ended since
+   */
+  async open(namespace: string, bundleId: string, entry: StoredEntry, range: ByteRange): Promise<OpenBytes> {
+    try {
+      return await this.#context.store.open(dataKey(bundleId, entry.data), range)
+    } catch (error) {
+      await this.read(namespace, bundleId)
+      throw error
+    }
+  }
+
+  /**
+   * The lease of a committed bundle, for its uploaders.
+   *
+   * @throws StagingError `STAGE_ERR_NOT_FOUND`, `STAGE_ERR_GONE`, `STAGE_ERR_NOT_COMMITTED`
+   */
+  async get(namespace: string, bundleId: string): Promise<CommittedLease> {
+    return this.#mustBeCommitted(await this.#context.leases.get(namespace, bundleId), bundleId)
+  }
+
+  /** Gives a committed bundle another full lease, at most until its last token ends. @throws as {@link get} */
+  async renew(namespace: string, bundleId: string): Promise<CommittedLease> {
+    const { leases, clock, times } = this.#context
+    await this.get(namespace, bundleId)
+    return leases.swap(bundleId, lease => renewed(this.#mustBeCommitted(lease, bundleId), times, clock.now()))
+  }
+
+  /**
+   * Ends a bundle or a draft now. Its lease says so from then on; its bytes are removed before this resolves. Two more
+   * looks are filed: a day later for what a slow writer finishes after this, and when the last token ends.
+   *
+   * @throws StagingError `STAGE_ERR_NOT_FOUND`
+   */
+  async revoke(namespace: string, bundleId: string): Promise<void> {
+    const { store, leases, manifests, clock } = this.#context
+    await leases.get(namespace, bundleId)
+    const lease = await leases.swap(bundleId, current =>
+      current.state === 'ended' ? current : ended(current, 'revoked', clock.now())
+    )
+    const endedAtMs = lease.endedAtMs ?? clock.now()
+    await store.create(dueKey(endedAtMs + dayMs, bundleId), '')
+    await store.create(dueKey(lease.tokenExpiresAtMs ?? endedAtMs + dayMs, bundleId), '')
+    manifests.forget(bundleId)
+    await removeBytes(store, bundleId)
+    await store.delete([indexKey(namespace, bundleId)])
+  }
+
+  /** The bundles of a namespace after the id `after`, at most `limit`, by id; drafts and expired ones as well. */
+  async list(namespace: string, after: string, limit: number): Promise<readonly ListedBundle[]> {
+    const bundleIds = await this.#context.store.list(indexFolder(namespace), after, limit)
+    const listed: ListedBundle[] = []
+    for (const bundleId of bundleIds) {
+      const lease = await this.#context.leases.find(bundleId)
+      if (lease !== undefined) listed.push({ bundleId, lease })
+    }
+    return listed
+  }
+
+  #mustBeCommitted(lease: Lease, bundleId: string): CommittedLease {
+    refuseGone(lease, bundleId, this.#context.clock.now())
+    if (isCommitted(lease)) return lease
+    throw new StagingError('STAGE_ERR_NOT_COMMITTED', { subject: bundleId })
+  }
+}

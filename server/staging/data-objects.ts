@@ -1,0 +1,35 @@
+import { listAll, type StorageDriver } from '../storage/storage-driver.ts'
+import { dataFolder, manifestKey } from './keys.ts'
+import type { StoredEntry, StoredManifest } from './manifests.ts'
+
+/** The first entry of each data object: what has to arrive, each once. */
+export function distinctData(entries: readonly StoredEntry[]): readonly StoredEntry[] {
+  const seen = new Set<number>()
+  return entries.filter(({ data }) => !seen.has(data) && seen.add(data))
+}
+
+/** What a list of entries takes in the store, in bytes. */
+export function dataBytes(entries: readonly StoredEntry[]): number {
+  return distinctData(entries).reduce((sumBytes, { sizeBytes }) => sumBytes + sizeBytes, 0)
+}
+
+/** The entries whose bytes are not there yet. Bytes that are there are right: others never become visible. */
+export async function lackingData(
+  store: StorageDriver,
+  { bundleId, entries }: StoredManifest
+): Promise<readonly StoredEntry[]> {
+  const there = new Set<string>()
+  for await (const name of listAll(store, dataFolder(bundleId))) there.add(name)
+  return distinctData(entries).filter(({ data }) => !there.has(String(data)))
+}
+
+/** Removes all bytes of a bundle and then its manifest, in pages. */
+export async function removeBytes(store: StorageDriver, bundleId: string): Promise<void> {
+  const folder = dataFolder(bundleId)
+  while (true) {
+    const names = await store.list(folder, '', 1000)
+    if (names.length === 0) break
+    await store.delete(names.map(name => folder + name))
+  }
+  await store.delete([manifestKey(bundleId)])
+}

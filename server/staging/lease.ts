@@ -1,0 +1,81 @@
+import { StagingError } from '../../shared/errors.ts'
+import { secondMs } from '../../shared/units.ts'
+
+/** How long a bundle stays, and what it is: the one object of a bundle that changes. Times are ms since the epoch. */
+export interface Lease {
+  readonly namespace: string
+  /** Who staged it. */
+  readonly principal: string
+  readonly state: 'draft' | 'committed' | 'ended'
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+  /** For a declared draft: the digest of what it declared, so that a retry can be told from another request. */
+  readonly declaredSha256?: string
+  /** For a one-shot upload while it runs: who writes, and until when that one is believed to be alive. */
+  readonly writer?: { readonly id: string; readonly untilMs: number }
+  /** From the commit on: when the last download token ends, and with it the bundle, however often renewed. */
+  readonly tokenExpiresAtMs?: number
+  /** Once ended: why and when. */
+  readonly reason?: 'revoked' | 'expired'
+  readonly endedAtMs?: number
+}
+
+/** A lease of a committed bundle. */
+export type CommittedLease = Lease & { readonly state: 'committed'; readonly tokenExpiresAtMs: number }
+
+/** How durations follow from the configuration, all in milliseconds. */
+export interface LeaseTimes {
+  readonly leaseMs: number
+  readonly draftLeaseMs: number
+  readonly maxAgeMs: number
+}
+
+export function isCommitted(lease: Lease): lease is CommittedLease {
+  return lease.state === 'committed' && lease.tokenExpiresAtMs !== undefined
+}
+
+/** Whether less than half of a full lease is left: only then is it worth a write. */
+export function isHalfSpent(lease: Lease, fullMs: number, nowMs: number): boolean {
+  return lease.expiresAtMs - nowMs < fullMs / 2
+}
+
+/** The lease a committed bundle has after being renewed now. */
+export function renewed(lease: CommittedLease, times: LeaseTimes, nowMs: number): CommittedLease {
+  return { ...lease, expiresAtMs: Math.min(nowMs + times.leaseMs, lease.tokenExpiresAtMs) }
+}
+
+/** The lease of a bundle whose draft is complete. */
+export function committed(lease: Lease, times: LeaseTimes, nowMs: number): CommittedLease {
+  const { writer: _writer, ...rest } = lease
+  const tokenExpiresAtMs = nowMs + times.maxAgeMs
+  return renewed({ ...rest, state: 'committed', expiresAtMs: 0, tokenExpiresAtMs }, times, nowMs)
+}
+
+/** The lease of a bundle that is over. */
+export function ended(lease: Lease, reason: 'revoked' | 'expired', nowMs: number): Lease {
+  const { writer: _writer, ...rest } = lease
+  return { ...rest, state: 'ended', reason, endedAtMs: nowMs }
+}
+
+/** @throws StagingError `STAGE_ERR_GONE` with reason and time when the bundle has ended or its lease has run out */
+export function refuseGone(lease: Lease, bundleId: string, nowMs: number): void {
+  if (lease.state !== 'ended' && lease.expiresAtMs > nowMs) return
+  throw gone(bundleId, lease.reason ?? 'expired', lease.endedAtMs ?? lease.expiresAtMs)
+}
+
+/** @param endedAtMs ms since the epoch, if anyone knows */
+export function gone(bundleId: string, reason: string, endedAtMs?: number): StagingError {
+  const endedAt = endedAtMs === undefined ? {} : { endedAt: new Date(endedAtMs).toISOString() }
+  return new StagingError('STAGE_ERR_GONE', { subject: bundleId, reason, ...endedAt })
+}
+
+/** Whole seconds until `untilMs`, at least 1: for `Retry-After`. */
+export function secondsUntil(untilMs: number, nowMs: number): number {
+  return Math.max(1, Math.ceil((untilMs - nowMs) / secondMs))
+}
+
+/** The answer to everything that would disturb a one-shot upload while it runs. */
+export function uploadRunning(lease: Lease, nowMs: number): StagingError {
+  const retryAfterSeconds = secondsUntil(lease.writer?.untilMs ?? nowMs, nowMs)
+  return new StagingError('STAGE_ERR_UPLOAD_RUNNING', { retryAfterSeconds })
+}

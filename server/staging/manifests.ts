@@ -1,0 +1,77 @@
+import { LRUCache } from 'lru-cache'
+import type { Entry, Manifest } from '../../shared/manifest.ts'
+import { type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { manifestKey } from './keys.ts'
+
+/** An entry, and the number of the data object that holds its bytes; entries with equal bytes share one. */
+export interface StoredEntry extends Entry {
+  readonly data: number
+}
+
+/** A manifest as it lies in the store. */
+export interface StoredManifest extends Omit<Manifest, 'entries'> {
+  readonly entries: readonly StoredEntry[]
+}
+
+/** How many entries of manifests are remembered in all: about 25 MB. */
+const rememberedEntriesCount = 50_000
+
+/** Manifests in the store: written once, so what was read can be remembered. */
+export class Manifests {
+  readonly #store: StorageDriver
+  readonly #remembered = new LRUCache<string, StoredManifest>({
+    maxSize: rememberedEntriesCount,
+    sizeCalculation: ({ entries }) => entries.length
+  })
+
+  constructor(store: StorageDriver) {
+    this.#store = store
+  }
+
+  /** Writes the manifest; one that is there already stays, since it can only be the same. */
+  async create(manifest: StoredManifest): Promise<void> {
+    await this.#store.create(manifestKey(manifest.bundleId), JSON.stringify(manifest))
+  }
+
+  /** @returns undefined when there is none */
+  async find(bundleId: string): Promise<StoredManifest | undefined> {
+    const remembered = this.#remembered.get(bundleId)
+    if (remembered !== undefined) return remembered
+    try {
+      // A boundary: only this class writes these objects.
+      const manifest = JSON.parse((await this.#store.read(manifestKey(bundleId))).text) as StoredManifest
+      this.#remembered.set(bundleId, manifest)
+      return manifest
+    } catch (error) {
+      if (error instanceof StorageError && error.failure === 'not-found') return undefined
+      throw error
+    }
+  }
+
+  /** The manifest of a bundle whose lease says that there is one. @throws StorageError when there is not */
+  async get(bundleId: string): Promise<StoredManifest> {
+    const manifest = await this.find(bundleId)
+    if (manifest !== undefined) return manifest
+    throw new StorageError('broken', `manifest of ${bundleId} is missing though its lease promises it`)
+  }
+
+  /** Called when a bundle ends: its id may come again, much later, for other entries. */
+  forget(bundleId: string): void {
+    this.#remembered.delete(bundleId)
+  }
+}
+
+/** What the outside may know of a stored manifest. */
+export function publicEntries(entries: readonly StoredEntry[]): readonly Entry[] {
+  return entries.map(({ data: _data, ...entry }) => entry)
+}
+
+/** Numbers the data objects: the first entry of each digest gives its bytes a number. */
+export function numberData(entries: readonly Entry[]): readonly StoredEntry[] {
+  const numbers = new Map<string, number>()
+  return entries.map(entry => {
+    const data = numbers.get(entry.sha256) ?? numbers.size
+    numbers.set(entry.sha256, data)
+    return { ...entry, data }
+  })
+}

@@ -1,0 +1,219 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { isDeepStrictEqual } from 'node:util'
+import { StagingError } from '../../shared/errors.ts'
+import { secondMs } from '../../shared/units.ts'
+import type { StoredBytes } from '../storage/storage-driver.ts'
+import { bundleIdFor } from './bundle-id.ts'
+import { removeBytes } from './data-objects.ts'
+import { dataKey, dueKey, indexKey, leaseKey } from './keys.ts'
+import { type AnnouncedEntry, checkNames, layOut } from './lay-out.ts'
+import {
+  type CommittedLease,
+  committed,
+  isCommitted,
+  type Lease,
+  refuseGone,
+  uploadRunning
+} from './lease.ts'
+import { checkEntriesCount, checkUploadBytes } from './limits.ts'
+import { publicEntries, type StoredEntry } from './manifests.ts'
+import type { StagingContext, StagingLimits, Uploader } from './staging-context.ts'
+
+/** A running one-shot upload says this often that it is alive, and is believed for twice as long. */
+const writerPulseMs = 15 * secondMs
+
+/** One file of a one-shot upload, as it arrives: its names are checked, its bytes not read. */
+export interface ArrivingFile {
+  readonly kind: string
+  readonly name: string
+  readonly alias?: string
+  readonly source: Readable
+}
+
+/** A bundle that was staged. */
+export interface StagedBundle {
+  readonly bundleId: string
+  readonly lease: CommittedLease
+  readonly entries: readonly StoredEntry[]
+}
+
+/**
+ * Bundles that arrive in one request, whose entries are known only when their last byte is there. In the store: due
+ * marker, lease, index, data, manifest, and the swap of the lease that is the commit.
+ */
+export class OneShots {
+  readonly #context: StagingContext
+  /** This process, among all that ever write to the store. */
+  readonly #writerId = randomUUID()
+  /** What this process is uploading right now, by bundle. */
+  readonly #running = new Set<string>()
+
+  constructor(context: StagingContext) {
+    this.#context = context
+  }
+
+  /**
+   * Stages all files of one request, or nothing.
+   *
+   * @param files one at a time; each one's source is read to its end before the next is asked for
+   * @throws StagingError for bad entries as {@link layOut}; `STAGE_ERR_NO_PARTS`, `STAGE_ERR_TOO_LARGE`,
+   *   `STAGE_ERR_TOO_MANY_ENTRIES`, `STAGE_ERR_UPLOAD_RUNNING`, `STAGE_ERR_KEY_REUSED`, `STAGE_ERR_GONE`
+   */
+  async stage(
+    uploader: Uploader,
+    idempotencyKey: string | undefined,
+    files: AsyncIterable<ArrivingFile>,
+    signal: AbortSignal
+  ): Promise<StagedBundle> {
+    const bundleId = bundleIdFor(uploader.namespace, uploader.principal, idempotencyKey)
+    if (this.#running.has(bundleId))
+      throw new StagingError('STAGE_ERR_UPLOAD_RUNNING', { retryAfterSeconds: 1 })
+    this.#running.add(bundleId)
+    try {
+      const done = await this.#begin(uploader, bundleId)
+      if (done !== undefined) return await this.#compare(bundleId, done, files)
+      return await this.#run(uploader, bundleId, files, signal)
+    } finally {
+      this.#running.delete(bundleId)
+    }
+  }
+
+  /** @returns the lease when the bundle is there already, else undefined: then this process may write it */
+  async #begin(uploader: Uploader, bundleId: string): Promise<CommittedLease | undefined> {
+    const { store, leases, clock, times } = this.#context
+    const nowMs = clock.now()
+    const writer = { id: this.#writerId, untilMs: nowMs + 2 * writerPulseMs }
+    const expiresAtMs = nowMs + times.draftLeaseMs
+    const lease: Lease = { ...uploader, state: 'draft', createdAtMs: nowMs, expiresAtMs, writer }
+    await store.create(dueKey(expiresAtMs, bundleId), '')
+    if (!(await leases.create(bundleId, lease))) {
+      const known = await leases.swap(bundleId, current => this.#takeOver(current, lease, bundleId))
+      if (isCommitted(known)) return known
+      await removeBytes(store, bundleId)
+    }
+    await store.create(indexKey(uploader.namespace, bundleId), '')
+    return undefined
+  }
+
+  #takeOver(current: Lease, mine: Lease, bundleId: string): Lease {
+    const nowMs = this.#context.clock.now()
+    if (current.state !== 'draft') refuseGone(current, bundleId, nowMs)
+    if (current.declaredSha256 !== undefined) throw new StagingError('STAGE_ERR_KEY_REUSED')
+    if (isCommitted(current)) return current
+    const isAlive = current.writer !== undefined && current.writer.untilMs > nowMs
+    // Within this process #running knows better.
+    if (isAlive && current.writer.id !== this.#writerId) throw uploadRunning(current, nowMs)
+    return mine
+  }
+
+  async #run(
+    uploader: Uploader,
+    bundleId: string,
+    files: AsyncIterable<ArrivingFile>,
+    signal: AbortSignal
+  ): Promise<StagedBundle> {
+    const { store, leases, manifests, clock, times, hints, limits } = this.#context
+    const stop = clock.every(writerPulseMs, () => this.#pulse(bundleId).catch(() => {}))
+    try {
+      const arrived = await receiveFiles(files, limits, (number, source, limitBytes) =>
+        store.put(dataKey(bundleId, number), source, { limitBytes }, signal)
+      )
+      const entries = keepFirstData(arrived)
+      const repeats = arrived.flatMap((_, number) =>
+        entries.some(({ data }) => data === number) ? [] : [number]
+      )
+      await store.delete(repeats.map(number => dataKey(bundleId, number)))
+      const createdAt = new Date(clock.now()).toISOString()
+      await manifests.create({ bundleId, namespace: uploader.namespace, createdAt, entries })
+      const lease = await leases.swap(bundleId, current => {
+        if (current.state !== 'draft') refuseGone(current, bundleId, clock.now())
+        if (current.writer?.id !== this.#writerId) throw uploadRunning(current, clock.now())
+        return committed(current, times, clock.now())
+      })
+      for (const { sha256 } of entries) await hints.remember(uploader.namespace, bundleId, sha256)
+      return { bundleId, lease, entries }
+    } catch (error) {
+      await this.#undo(bundleId)
+      throw error
+    } finally {
+      stop()
+    }
+  }
+
+  /** The answer to a repeated request: the bundle that is there, if these are its files. */
+  async #compare(
+    bundleId: string,
+    lease: CommittedLease,
+    files: AsyncIterable<ArrivingFile>
+  ): Promise<StagedBundle> {
+    const arrived = await receiveFiles(files, this.#context.limits, (_number, source) => digest(source))
+    const { entries } = await this.#context.manifests.get(bundleId)
+    if (!isDeepStrictEqual(layOut(arrived), publicEntries(entries)))
+      throw new StagingError('STAGE_ERR_KEY_REUSED')
+    return { bundleId, lease, entries }
+  }
+
+  /** Says that this upload is alive, and keeps its draft. */
+  async #pulse(bundleId: string): Promise<void> {
+    const { leases, clock, times } = this.#context
+    const nowMs = clock.now()
+    const writer = { id: this.#writerId, untilMs: nowMs + 2 * writerPulseMs }
+    await leases.swap(bundleId, lease =>
+      lease.state === 'draft' && lease.writer?.id === this.#writerId
+        ? { ...lease, writer, expiresAtMs: nowMs + times.draftLeaseMs }
+        : lease
+    )
+  }
+
+  /** Removes all of a failed upload, unless it is no longer this process's to remove. */
+  async #undo(bundleId: string): Promise<void> {
+    const { store, leases, manifests, times } = this.#context
+    const lease = await leases.find(bundleId)
+    if (lease?.state !== 'draft' || lease.writer?.id !== this.#writerId) return
+    manifests.forget(bundleId)
+    await removeBytes(store, bundleId)
+    await store.delete([indexKey(lease.namespace, bundleId)])
+    await store.delete([leaseKey(bundleId)])
+    await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])
+  }
+}
+
+type Take = (number: number, source: Readable, limitBytes: number) => Promise<StoredBytes>
+
+/** Takes the files one after the other, in order, within the limits of one request. */
+async function receiveFiles(
+  files: AsyncIterable<ArrivingFile>,
+  limits: StagingLimits,
+  take: Take
+): Promise<readonly AnnouncedEntry[]> {
+  const arrived: AnnouncedEntry[] = []
+  let totalBytes = 0
+  for await (const { source, ...names } of files) {
+    checkEntriesCount(arrived.length + 1, limits)
+    checkNames(names)
+    const { sizeBytes, sha256 } = await take(arrived.length, source, limits.maxUploadBytes - totalBytes)
+    totalBytes += sizeBytes
+    checkUploadBytes(totalBytes, limits)
+    arrived.push({ ...names, sizeBytes, sha256 })
+  }
+  checkEntriesCount(arrived.length, limits)
+  return arrived
+}
+
+/** Lays out what arrived; of equal bytes, the first to arrive are the ones that stay. */
+function keepFirstData(arrived: readonly AnnouncedEntry[]): readonly StoredEntry[] {
+  const numbers = new Map<string, number>()
+  for (const [number, { sha256 }] of arrived.entries()) if (!numbers.has(sha256)) numbers.set(sha256, number)
+  return layOut(arrived).map(entry => ({ ...entry, data: numbers.get(entry.sha256) ?? 0 }))
+}
+
+async function digest(source: Readable): Promise<StoredBytes> {
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  for await (const chunk of source) {
+    hash.update(chunk)
+    sizeBytes += chunk.length
+  }
+  return { sizeBytes, sha256: hash.digest('hex') }
+}

@@ -1,0 +1,30 @@
+import type { StorageDriver } from '../storage/storage-driver.ts'
+import type { Clock } from './clock.ts'
+import type { Hints } from './hints.ts'
+import type { LeaseTimes } from './lease.ts'
+import type { Leases } from './leases.ts'
+import type { Manifests } from './manifests.ts'
+
+/** How much one request may stage. */
+export interface StagingLimits {
+  /** Bytes of one bundle, or of one body. */
+  readonly maxUploadBytes: number
+  readonly maxEntriesCount: number
+}
+
+/** What the parts of the staging domain share. */
+export interface StagingContext {
+  readonly store: StorageDriver
+  readonly clock: Clock
+  readonly times: LeaseTimes
+  readonly limits: StagingLimits
+  readonly leases: Leases
+  readonly manifests: Manifests
+  readonly hints: Hints
+}
+
+/** Who stages, and where: both were checked before they came here. */
+export interface Uploader {
+  readonly namespace: string
+  readonly principal: string
+}

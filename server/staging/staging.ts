@@ -1,0 +1,30 @@
+import type { StorageDriver } from '../storage/storage-driver.ts'
+import { Bundles } from './bundles.ts'
+import type { Clock } from './clock.ts'
+import { Drafts } from './drafts.ts'
+import { Hints } from './hints.ts'
+import type { LeaseTimes } from './lease.ts'
+import { Leases } from './leases.ts'
+import { Manifests } from './manifests.ts'
+import { OneShots } from './one-shots.ts'
+import type { StagingLimits } from './staging-context.ts'
+
+/** What routes may ask of the staging domain. */
+export interface Staging {
+  readonly drafts: Drafts
+  readonly oneShots: OneShots
+  readonly bundles: Bundles
+}
+
+/** Builds the staging domain over a store. */
+export function createStaging(
+  store: StorageDriver,
+  clock: Clock,
+  times: LeaseTimes,
+  limits: StagingLimits
+): Staging {
+  const leases = new Leases(store)
+  const manifests = new Manifests(store)
+  const context = { store, clock, times, limits, leases, manifests, hints: new Hints(store, manifests) }
+  return { drafts: new Drafts(context), oneShots: new OneShots(context), bundles: new Bundles(context) }
+}

@@ -1,0 +1,70 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { Writable } from 'node:stream'
+import { KiB, MiB } from '../../shared/units.ts'
+import { BufferPool } from './buffer-pool.ts'
+import type { ByteRange } from './storage-driver.ts'
+import { StorageError } from './storage-driver.ts'
+
+/** As long as at most this many transfers run, each reads in large pieces. */
+const fewTransfersCount = 12
+
+/**
+ * Sends ranges of files to sockets. Measured on two cores: pooled 1 MiB buffers, the next read under way while one is
+ * written, are twice as fast as a read stream of 64 KiB pieces; with many transfers at once smaller pieces cost
+ * nothing and keep memory flat (12 × 2 × 1 MiB and, for each further transfer, 512 KiB).
+ */
+export class FileSender {
+  readonly #largePieces = new BufferPool(1 * MiB, 2 * fewTransfersCount)
+  readonly #smallPieces = new BufferPool(256 * KiB, 32)
+  #largeTransfersCount = 0
+
+  /** Writes `range` of `file` to `sink` and leaves both open. */
+  async send(file: FileHandle, range: ByteRange, sink: Writable, signal: AbortSignal): Promise<void> {
+    const large = this.#largeTransfersCount < fewTransfersCount
+    if (large) this.#largeTransfersCount += 1
+    try {
+      await sendPieces(file, range, sink, large ? this.#largePieces : this.#smallPieces, signal)
+    } finally {
+      if (large) this.#largeTransfersCount -= 1
+    }
+  }
+}
+
+async function sendPieces(
+  file: FileHandle,
+  { start, end }: ByteRange,
+  sink: Writable,
+  pool: BufferPool,
+  signal: AbortSignal
+): Promise<void> {
+  let written: Promise<void> = Promise.resolve()
+  for (let position = start; position < end; ) {
+    signal.throwIfAborted()
+    const buffer = pool.take()
+    const wantedBytes = Math.min(pool.bufferBytes, end - position)
+    const { bytesRead } = await file.read(buffer, 0, wantedBytes, position)
+    if (bytesRead === 0)
+      throw new StorageError('broken', `file ended at byte ${position}, expected ${end} bytes`)
+    await written
+    written = writePiece(sink, buffer.subarray(0, bytesRead)).then(() => pool.giveBack(buffer))
+    // It is awaited in the next round; until then a failure must not count as unhandled.
+    written.catch(() => {})
+    position += bytesRead
+  }
+  await written
+}
+
+/** Resolves when the sink no longer refers to `piece`; rejects when it fails or closes first. */
+function writePiece(sink: Writable, piece: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // A response whose connection is gone may never call back.
+    const onClose = () => reject(new Error('the connection was closed'))
+    if (sink.destroyed) return onClose()
+    sink.once('close', onClose)
+    sink.write(piece, error => {
+      sink.off('close', onClose)
+      if (error) reject(error)
+      else resolve()
+    })
+  })
+}

@@ -1,0 +1,294 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { StagingError } from '../../shared/errors.ts'
+import { type Disk, diskErrorCode, nodeDisk } from './disk.ts'
+import { DurableFolders } from './durable-folders.ts'
+import { FileSender } from './file-sender.ts'
+import { fileSink } from './file-sink.ts'
+import { KeyedMutex } from './keyed-mutex.ts'
+import { measure } from './measure.ts'
+import { smallestNames } from './smallest-names.ts'
+import type {
+  ByteRange,
+  OpenBytes,
+  PutExpectations,
+  SmallObject,
+  StorageDriver,
+  StoredBytes
+} from './storage-driver.ts'
+import { StorageError } from './storage-driver.ts'
+import { lockStore } from './store-lock.ts'
+
+/** A folder may be pruned between being made and being used; it is made again this often. */
+const maxFolderTries = 10
+
+/** How a vanished client shows: its errors come through the same stream as the disk's. */
+const networkErrors = ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT']
+
+/**
+ * The store on this machine's disk, for one server at a time.
+ *
+ * Everything is written aside in `tmp/`, synced, published by one atomic step (rename or link), and the folder synced,
+ * so a crash leaves a whole object or none. What a crash leaves in `tmp/` is removed at the next start.
+ */
+export class LocalDriver implements StorageDriver {
+  readonly name = 'local'
+  readonly #root: string
+  readonly #disk: Disk
+  readonly #folders: DurableFolders
+  readonly #sender = new FileSender()
+  readonly #swaps = new KeyedMutex()
+  readonly #unlock: () => void
+
+  private constructor(root: string, disk: Disk, unlock: () => void) {
+    this.#root = root
+    this.#disk = disk
+    this.#folders = new DurableFolders(disk, root)
+    this.#unlock = unlock
+  }
+
+  /**
+   * Takes the store in the folder `root`, making it where there is none.
+   *
+   * @throws StorageError `busy` when another process has it, `broken` or `no-space` when it cannot be made
+   */
+  static async open(root: string, disk: Disk = nodeDisk): Promise<LocalDriver> {
+    try {
+      const made = await mkdir(root, { recursive: true, mode: 0o700 })
+      const unlock = await lockStore(root)
+      await rm(join(root, 'tmp'), { recursive: true, force: true })
+      const driver = new LocalDriver(root, disk, unlock)
+      for (let path = root; made !== undefined && path.length >= made.length; path = dirname(path)) {
+        await driver.#folders.sync(dirname(path))
+      }
+      await disk.mkdir(join(root, 'tmp'), { mode: 0o700 })
+      return driver
+    } catch (error) {
+      throw asStorageError(error, `open ${root}`)
+    }
+  }
+
+  async put(
+    key: string,
+    source: Readable,
+    expected: PutExpectations,
+    signal: AbortSignal
+  ): Promise<StoredBytes> {
+    const hash = createHash('sha256')
+    const stored = await this.#publish(key, 'rename', async aside => {
+      const file = await this.#disk.open(aside, 'wx', 0o600)
+      try {
+        const count = { sizeBytes: 0 }
+        await pipeline(source, measure(count, hash, expected), fileSink(file), { signal })
+        const bytes = { sizeBytes: count.sizeBytes, sha256: hash.digest('hex') }
+        checkExpected(bytes, expected)
+        await file.sync()
+        return bytes
+      } finally {
+        await file.close()
+      }
+    })
+    return stored
+  }
+
+  async copy(from: string, to: string): Promise<boolean> {
+    try {
+      const source = this.#path(from)
+      await this.#withFolderOf(to, path => this.#link(source, path))
+      await this.#folders.sync(dirname(this.#path(to)))
+      return true
+    } catch (error) {
+      if (error instanceof StorageError && error.failure === 'not-found') return false
+      // Too many links to it, or a file system that has none: the bytes come another way.
+      if (['EMLINK', 'EPERM', 'ENOTSUP'].includes(diskErrorCode(error) ?? '')) return false
+      throw asStorageError(error, `copy ${from} to ${to}`)
+    }
+  }
+
+  async open(key: string, range: ByteRange): Promise<OpenBytes> {
+    try {
+      const file = await this.#disk.open(this.#path(key), 'r')
+      return {
+        sendTo: (sink, signal) => this.#sender.send(file, range, sink, signal),
+        close: () => file.close()
+      }
+    } catch (error) {
+      throw asStorageError(error, `open ${key}`)
+    }
+  }
+
+  async create(key: string, text: string): Promise<boolean> {
+    try {
+      await this.#publish(key, 'link', aside => this.#writeSmall(aside, text))
+      return true
+    } catch (error) {
+      if (error instanceof StorageError && diskErrorCode(error.cause) === 'EEXIST') return false
+      throw error
+    }
+  }
+
+  async read(key: string): Promise<SmallObject> {
+    try {
+      const text = await this.#disk.readFile(this.#path(key), 'utf8')
+      return { text, version: createHash('sha256').update(text).digest('hex') }
+    } catch (error) {
+      throw asStorageError(error, `read ${key}`)
+    }
+  }
+
+  replace(key: string, text: string, version: string): Promise<boolean> {
+    return this.#swaps.run(key, async () => {
+      try {
+        if ((await this.read(key)).version !== version) return false
+      } catch (error) {
+        if (error instanceof StorageError && error.failure === 'not-found') return false
+        throw error
+      }
+      await this.#publish(key, 'rename', aside => this.#writeSmall(aside, text))
+      return true
+    })
+  }
+
+  async list(folder: string, after: string, limit: number): Promise<readonly string[]> {
+    try {
+      return await smallestNames(await this.#disk.opendir(this.#path(folder)), after, limit)
+    } catch (error) {
+      if (diskErrorCode(error) === 'ENOENT') return []
+      throw asStorageError(error, `list ${folder}`)
+    }
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    try {
+      const folders = new Set<string>()
+      for (const key of keys) {
+        await this.#swaps.run(key, () => this.#unlinkIfThere(this.#path(key)))
+        folders.add(dirname(this.#path(key)))
+      }
+      for (const folder of folders) {
+        await this.#folders.sync(folder)
+        await this.#folders.prune(folder)
+      }
+    } catch (error) {
+      throw asStorageError(error, `delete ${keys.length} objects`)
+    }
+  }
+
+  async probe(): Promise<void> {
+    const aside = this.#aside()
+    try {
+      await this.#writeSmall(aside, 'probe')
+      await this.#disk.unlink(aside)
+    } catch (error) {
+      await this.#unlinkIfThere(aside)
+      throw asStorageError(error, 'probe')
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#unlock()
+  }
+
+  /** Writes aside, then makes it visible under `key`; nothing is left when either fails. */
+  async #publish<T>(key: string, how: 'rename' | 'link', write: (aside: string) => Promise<T>): Promise<T> {
+    const aside = this.#aside()
+    try {
+      const result = await write(aside)
+      await this.#withFolderOf(key, path => this.#disk[how](aside, path))
+      await this.#folders.sync(dirname(this.#path(key)))
+      return result
+    } catch (error) {
+      throw asStorageError(error, `write ${key}`)
+    } finally {
+      await this.#unlinkIfThere(aside)
+    }
+  }
+
+  async #writeSmall(path: string, text: string): Promise<void> {
+    const file = await this.#disk.open(path, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Runs `change` on the key's path with its folder there. @throws the change's own error */
+  async #withFolderOf(key: string, change: (path: string) => Promise<void>): Promise<void> {
+    const path = this.#path(key)
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#folders.ensure(dirname(path))
+        return await change(path)
+      } catch (error) {
+        if (diskErrorCode(error) !== 'ENOENT' || tries === maxFolderTries) throw error
+        this.#folders.forget(dirname(path))
+      }
+    }
+  }
+
+  async #link(source: string, path: string): Promise<void> {
+    try {
+      await this.#disk.link(source, path)
+    } catch (error) {
+      if (diskErrorCode(error) === 'EEXIST') return
+      // Both a missing source and a missing folder are ENOENT; only the folder can be made again.
+      if (diskErrorCode(error) === 'ENOENT') await this.#mustExist(source)
+      throw error
+    }
+  }
+
+  async #mustExist(path: string): Promise<void> {
+    try {
+      await this.#disk.lstat(path)
+    } catch (error) {
+      throw asStorageError(error, `find ${path}`)
+    }
+  }
+
+  async #unlinkIfThere(path: string): Promise<void> {
+    try {
+      await this.#disk.unlink(path)
+    } catch (error) {
+      if (diskErrorCode(error) !== 'ENOENT') throw error
+    }
+  }
+
+  #aside(): string {
+    return join(this.#root, 'tmp', randomUUID())
+  }
+
+  #path(key: string): string {
+    // Keys are minted by the server; this is the last line should one ever not be.
+    if (!/^(?:[A-Za-z0-9][A-Za-z0-9.-]*\/)*(?:[A-Za-z0-9][A-Za-z0-9.-]*)?$/.test(key)) {
+      throw new StorageError('broken', `bad key ${JSON.stringify(key)}`)
+    }
+    return join(this.#root, dirname(key), basename(key))
+  }
+}
+
+function checkExpected(bytes: StoredBytes, expected: PutExpectations): void {
+  if (expected.sizeBytes !== undefined && expected.sizeBytes !== bytes.sizeBytes) {
+    throw new StagingError('STAGE_ERR_SIZE', {
+      expected: `${expected.sizeBytes} bytes`,
+      found: `${bytes.sizeBytes} bytes`
+    })
+  }
+  if (expected.sha256 !== undefined && expected.sha256 !== bytes.sha256) {
+    throw new StagingError('STAGE_ERR_DIGEST', { expected: expected.sha256, found: bytes.sha256 })
+  }
+}
+
+/** A disk's error as the contract's; everything else (the client's own errors, an abort) stays what it is. */
+function asStorageError(error: unknown, doing: string): unknown {
+  const code = diskErrorCode(error)
+  if (error instanceof StagingError || error instanceof StorageError) return error
+  if (!(error instanceof Error) || !('syscall' in error) || networkErrors.includes(code ?? '')) return error
+  if (code === 'ENOENT') return new StorageError('not-found', `${doing}: not found`, error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new StorageError('no-space', `${doing}: no space`, error)
+  return new StorageError('broken', `${doing}: ${error.message}`, error)
+}

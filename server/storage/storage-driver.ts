@@ -1,0 +1,129 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** What is known of bytes that were stored: their size and their digest, lowercase hex. */
+export interface StoredBytes {
+  readonly sizeBytes: number
+  readonly sha256: string
+}
+
+/** Half-open byte range `[start, end)`. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** What the bytes of a {@link StorageDriver.put} must be to become visible. */
+export interface PutExpectations {
+  /** More bytes than this are refused. */
+  readonly limitBytes: number
+  /** The exact size, when it is known before. */
+  readonly sizeBytes?: number
+  /** The digest, lowercase hex, when it is known before. */
+  readonly sha256?: string
+}
+
+/** A small object with the version that {@link StorageDriver.replace} compares. */
+export interface SmallObject {
+  readonly text: string
+  /** Opaque; changes whenever the text does. */
+  readonly version: string
+}
+
+/** Bytes that are open for reading: removing them meanwhile does not cut the reader off. */
+export interface OpenBytes {
+  /**
+   * Writes the opened range to `sink`, at the sink's pace, and leaves the sink open.
+   *
+   * @throws the sink's or the store's error; then nobody knows how many bytes went out
+   */
+  sendTo(sink: Writable, signal: AbortSignal): Promise<void>
+  /** Gives back what the reader holds; must be called exactly once. */
+  close(): Promise<void>
+}
+
+/**
+ * Where a server keeps everything: bytes of any size under `put`/`open`, and small objects (at most a few MiB of text)
+ * under `create`/`replace`/`read`, which are how concurrent writers agree.
+ *
+ * Keys are paths of `/`-separated components, minted by the server; a driver never sees a client's file name. A key
+ * ending in `/` names a folder; folders exist as long as they hold something.
+ *
+ * What a method has answered survives a crash of the machine. A method that fails leaves nothing behind.
+ * All failures are {@link StorageError}s, except the client's own fault in `put`: those are errors of the error table.
+ */
+export interface StorageDriver {
+  /** For logs: which kind of store this is. */
+  readonly name: string
+
+  /**
+   * Streams `source` to `key`, replacing what was there. The bytes become visible, whole, only when they are what was
+   * expected and stored for good.
+   *
+   * @throws StagingError `STAGE_ERR_TOO_LARGE`, `STAGE_ERR_SIZE`, `STAGE_ERR_DIGEST` when the bytes are not as expected
+   */
+  put(key: string, source: Readable, expected: PutExpectations, signal: AbortSignal): Promise<StoredBytes>
+
+  /**
+   * Gives `to` the bytes of `from` without moving them through this process.
+   *
+   * @returns false when `from` does not exist (any more) or the store cannot share it: the bytes must come another way
+   */
+  copy(from: string, to: string): Promise<boolean>
+
+  /** @throws StorageError `not-found` before the first byte, never after it */
+  open(key: string, range: ByteRange): Promise<OpenBytes>
+
+  /** Creates a small object if there is none under `key`. @returns whether this call created it */
+  create(key: string, text: string): Promise<boolean>
+
+  /** @throws StorageError `not-found` */
+  read(key: string): Promise<SmallObject>
+
+  /** Swaps the text if `version` is still the current one. @returns false when it is not, or the object is gone */
+  replace(key: string, text: string, version: string): Promise<boolean>
+
+  /**
+   * The names directly in `folder`, sorted, greater than `after`, at most `limit`: files and folders alike. An absent
+   * folder is empty.
+   */
+  list(folder: string, after: string, limit: number): Promise<readonly string[]>
+
+  /** Removes objects of both sorts. What is already gone is not an error. */
+  delete(keys: readonly string[]): Promise<void>
+
+  /** Writes and removes a little something, to learn whether the store takes writes. */
+  probe(): Promise<void>
+
+  /** Lets go of the store; nothing may be called after it. */
+  close(): Promise<void>
+}
+
+/** Why a store failed: the only reasons the rest of the server tells apart. */
+export type StorageFailure = 'not-found' | 'no-space' | 'busy' | 'broken'
+
+/** A failure of the store itself. Its message is for the log: it may name paths. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError'
+  readonly failure: StorageFailure
+
+  constructor(failure: StorageFailure, message: string, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause })
+    this.failure = failure
+  }
+}
+
+/** The names in a folder, all of them, in pages of `pageSize`: memory stays flat however many there are. */
+export async function* listAll(
+  store: StorageDriver,
+  folder: string,
+  pageSize = 1000
+): AsyncGenerator<string> {
+  let after = ''
+  while (true) {
+    const page = await store.list(folder, after, pageSize)
+    yield* page
+    const last = page.at(-1)
+    if (last === undefined || page.length < pageSize) return
+    after = last
+  }
+}
