@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { publicEntries } from '../staging/manifests.ts'
 import { type RouteOptions, stagedAnswer } from './route-options.ts'
 import { BundleParams, RenewAnswer, StagedAnswer } from './schemas.ts'
 
@@ -8,7 +9,9 @@ export const bundleRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, 
 
   app.post('/commit', staged, async request => {
     const { ns, id } = request.params
-    return stagedAnswer(tokens, id, await staging.drafts.commit(ns, id))
+    const lease = await staging.drafts.commit(ns, id)
+    const { entries } = await staging.bundles.read(ns, id)
+    return { ...(await stagedAnswer(tokens, id, lease)), entries: [...publicEntries(entries)] }
   })
 
   app.post('/token', staged, async request => {

@@ -5,7 +5,8 @@ import { StagingError } from '../../shared/errors.ts'
 import type { StoredBytes } from '../storage/storage-driver.ts'
 import { bundleIdFor } from './bundle-id.ts'
 import { dataBytes, lackingData } from './data-objects.ts'
-import { dataKey, dueKey, indexKey } from './keys.ts'
+import { beginDraft, discardDraft } from './draft-steps.ts'
+import { dataKey, indexKey } from './keys.ts'
 import { type AnnouncedEntry, layOut } from './lay-out.ts'
 import {
   type CommittedLease,
@@ -59,15 +60,18 @@ export class Drafts {
     const bundleId = bundleIdFor(uploader.namespace, uploader.principal, idempotencyKey)
     const lease = this.#newLease(uploader, entries)
 
-    await store.create(dueKey(lease.expiresAtMs, bundleId), '')
-    if (!(await leases.create(bundleId, lease))) {
-      const known = await leases.swap(bundleId, current => this.#takeUp(current, lease, bundleId))
-      if (known.state === 'committed') return { bundleId, missing: [] }
+    const takeUp = (current: Lease) => this.#takeUp(current, lease, bundleId)
+    const begun = await beginDraft(this.#context, bundleId, lease, takeUp)
+    if (begun.lease.state === 'committed') return { bundleId, missing: [] }
+    try {
+      const createdAt = new Date(lease.createdAtMs).toISOString()
+      await manifests.create({ bundleId, namespace: uploader.namespace, createdAt, entries })
+      await store.create(indexKey(uploader.namespace, bundleId), '')
+      return { bundleId, missing: await this.#claimAll(uploader, await manifests.get(bundleId)) }
+    } catch (error) {
+      if (begun.isNew) await discardDraft(this.#context, bundleId, lease)
+      throw error
     }
-    const createdAt = new Date(lease.createdAtMs).toISOString()
-    await manifests.create({ bundleId, namespace: uploader.namespace, createdAt, entries })
-    await store.create(indexKey(uploader.namespace, bundleId), '')
-    return { bundleId, missing: await this.#claimAll(uploader, await manifests.get(bundleId)) }
   }
 
   /**

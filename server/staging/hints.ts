@@ -18,8 +18,8 @@ export class Hints {
 
   /** Gives `entry` of `bundleId` its bytes, if the namespace has them. @returns whether it did */
   async claim(namespace: string, bundleId: string, entry: StoredEntry): Promise<boolean> {
-    const sourceId = await this.#find(namespace, entry.sha256)
-    if (sourceId === undefined || sourceId === bundleId) return false
+    const sourceId = (await this.#read(hintKey(namespace, entry.sha256)))?.text
+    if (sourceId === undefined || sourceId === bundleId || !isBundleId(sourceId)) return false
     const manifest = await this.#manifests.find(sourceId)
     if (manifest?.namespace !== namespace) return false
     const source = manifest.entries.find(
@@ -32,18 +32,24 @@ export class Hints {
     return claimed
   }
 
-  /** Notes that `bundleId` has these bytes. When another hint is written at the same time, either may win. */
+  /**
+   * Notes that `bundleId` has these bytes. When another hint is written at the same time, either may win. A store that
+   * cannot take it is no reason to fail a request whose bytes are stored.
+   */
   async remember(namespace: string, bundleId: string, sha256: string): Promise<void> {
     const key = hintKey(namespace, sha256)
-    if (await this.#store.create(key, bundleId)) return
-    const { text, version } = await this.#store.read(key)
-    if (text !== bundleId) await this.#store.replace(key, bundleId, version)
+    try {
+      const hint = await this.#read(key)
+      if (hint === undefined) await this.#store.create(key, bundleId)
+      else if (hint.text !== bundleId) await this.#store.replace(key, bundleId, hint.version)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+    }
   }
 
-  async #find(namespace: string, sha256: string): Promise<string | undefined> {
+  async #read(key: string): Promise<SmallObject | undefined> {
     try {
-      const { text } = await this.#store.read(hintKey(namespace, sha256))
-      return isBundleId(text) ? text : undefined
+      return await this.#store.read(key)
     } catch (error) {
       if (error instanceof StorageError && error.failure === 'not-found') return undefined
       throw error

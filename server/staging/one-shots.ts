@@ -6,7 +6,8 @@ import { secondMs } from '../../shared/units.ts'
 import type { StoredBytes } from '../storage/storage-driver.ts'
 import { bundleIdFor } from './bundle-id.ts'
 import { removeBytes } from './data-objects.ts'
-import { dataKey, dueKey, indexKey, leaseKey } from './keys.ts'
+import { beginDraft, discardDraft } from './draft-steps.ts'
+import { dataKey, indexKey } from './keys.ts'
 import { type AnnouncedEntry, checkNames, layOut } from './lay-out.ts'
 import {
   type CommittedLease,
@@ -81,18 +82,22 @@ export class OneShots {
 
   /** @returns the lease when the bundle is there already, else undefined: then this process may write it */
   async #begin(uploader: Uploader, bundleId: string): Promise<CommittedLease | undefined> {
-    const { store, leases, clock, times } = this.#context
+    const { store, clock, times } = this.#context
     const nowMs = clock.now()
     const writer = { id: this.#writerId, untilMs: nowMs + 2 * writerPulseMs }
     const expiresAtMs = nowMs + times.draftLeaseMs
     const lease: Lease = { ...uploader, state: 'draft', createdAtMs: nowMs, expiresAtMs, writer }
-    await store.create(dueKey(expiresAtMs, bundleId), '')
-    if (!(await leases.create(bundleId, lease))) {
-      const known = await leases.swap(bundleId, current => this.#takeOver(current, lease, bundleId))
-      if (isCommitted(known)) return known
-      await removeBytes(store, bundleId)
+    const begun = await beginDraft(this.#context, bundleId, lease, current =>
+      this.#takeOver(current, lease, bundleId)
+    )
+    if (isCommitted(begun.lease)) return begun.lease
+    try {
+      if (!begun.isNew) await removeBytes(store, bundleId)
+      await store.create(indexKey(uploader.namespace, bundleId), '')
+    } catch (error) {
+      await this.#undo(bundleId)
+      throw error
     }
-    await store.create(indexKey(uploader.namespace, bundleId), '')
     return undefined
   }
 
@@ -168,14 +173,9 @@ export class OneShots {
 
   /** Removes all of a failed upload, unless it is no longer this process's to remove. */
   async #undo(bundleId: string): Promise<void> {
-    const { store, leases, manifests, times } = this.#context
-    const lease = await leases.find(bundleId)
+    const lease = await this.#context.leases.find(bundleId)
     if (lease?.state !== 'draft' || lease.writer?.id !== this.#writerId) return
-    manifests.forget(bundleId)
-    await removeBytes(store, bundleId)
-    await store.delete([indexKey(lease.namespace, bundleId)])
-    await store.delete([leaseKey(bundleId)])
-    await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])
+    await discardDraft(this.#context, bundleId, lease)
   }
 }
 

@@ -56,18 +56,26 @@ export class DurableFolders {
     return current.next
   }
 
-  /** Removes `folder` and the folders above it as far as they are empty. */
+  /**
+   * Puts removals from `folder` on disk. It goes as well if it is empty, and so do the folders above it; then one sync of
+   * the folder that stays is enough, since what lay in the others is gone with them.
+   */
   async prune(folder: string): Promise<void> {
-    for (let path = folder; path !== this.#root; path = dirname(path)) {
-      this.#known.delete(path)
-      try {
-        await this.#disk.rmdir(path)
-      } catch (error) {
-        if (diskErrorCode(error) === 'ENOENT') continue
-        if (diskErrorCode(error) === 'ENOTEMPTY' || diskErrorCode(error) === 'EEXIST') return
-        throw error
-      }
-      await this.sync(dirname(path))
+    let path = folder
+    while (path !== this.#root && (await this.#removeIfEmpty(path))) path = dirname(path)
+    await this.sync(path)
+  }
+
+  async #removeIfEmpty(folder: string): Promise<boolean> {
+    this.#known.delete(folder)
+    try {
+      await this.#disk.rmdir(folder)
+      return true
+    } catch (error) {
+      const code = diskErrorCode(error)
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+      if (code === 'ENOENT') return true
+      throw error
     }
   }
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -57,7 +57,7 @@ export class LocalDriver implements StorageDriver {
    */
   static async open(root: string, disk: Disk = nodeDisk): Promise<LocalDriver> {
     try {
-      const made = await mkdir(root, { recursive: true, mode: 0o700 })
+      const made = await disk.mkdir(root, { recursive: true, mode: 0o700 })
       const unlock = await lockStore(root)
       await rm(join(root, 'tmp'), { recursive: true, force: true })
       const driver = new LocalDriver(root, disk, unlock)
@@ -165,13 +165,10 @@ export class LocalDriver implements StorageDriver {
     try {
       const folders = new Set<string>()
       for (const key of keys) {
-        await this.#swaps.run(key, () => this.#unlinkIfThere(this.#path(key)))
-        folders.add(dirname(this.#path(key)))
+        const path = this.#path(key)
+        if (await this.#swaps.run(key, () => this.#unlinkIfThere(path))) folders.add(dirname(path))
       }
-      for (const folder of folders) {
-        await this.#folders.sync(folder)
-        await this.#folders.prune(folder)
-      }
+      for (const folder of folders) await this.#folders.prune(folder)
     } catch (error) {
       throw asStorageError(error, `delete ${keys.length} objects`)
     }
@@ -250,11 +247,13 @@ export class LocalDriver implements StorageDriver {
     }
   }
 
-  async #unlinkIfThere(path: string): Promise<void> {
+  async #unlinkIfThere(path: string): Promise<boolean> {
     try {
       await this.#disk.unlink(path)
+      return true
     } catch (error) {
-      if (diskErrorCode(error) !== 'ENOENT') throw error
+      if (diskErrorCode(error) === 'ENOENT') return false
+      throw error
     }
   }
 

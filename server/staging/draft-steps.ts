@@ -1,0 +1,46 @@
+import { removeBytes } from './data-objects.ts'
+import { dueKey, indexKey, leaseKey } from './keys.ts'
+import type { Lease } from './lease.ts'
+import type { StagingContext } from './staging-context.ts'
+
+/** A draft that was begun, or taken up by a repeated request. */
+export interface BegunDraft {
+  readonly lease: Lease
+  readonly isNew: boolean
+}
+
+/**
+ * Begins a bundle: due marker, then lease, so that nothing is ever without a day on which it is looked at. Creating the
+ * lease is the check: where there is one already, `takeUp` says what becomes of it, or why it may not be taken up.
+ */
+export async function beginDraft(
+  { store, leases }: StagingContext,
+  bundleId: string,
+  fresh: Lease,
+  takeUp: (current: Lease) => Lease
+): Promise<BegunDraft> {
+  if ((await leases.find(bundleId)) === undefined) {
+    const marker = dueKey(fresh.expiresAtMs, bundleId)
+    try {
+      await store.create(marker, '')
+      if (await leases.create(bundleId, fresh)) return { lease: fresh, isNew: true }
+    } catch (error) {
+      await store.delete([marker])
+      throw error
+    }
+  }
+  return { lease: await leases.swap(bundleId, takeUp), isNew: false }
+}
+
+/**
+ * Removes all of a draft whose first request failed: nobody was told of it. The marker goes last: should this be cut
+ * short, the sweep does the rest.
+ */
+export async function discardDraft(context: StagingContext, bundleId: string, begun: Lease): Promise<void> {
+  const { store, manifests } = context
+  manifests.forget(bundleId)
+  await removeBytes(store, bundleId)
+  await store.delete([indexKey(begun.namespace, bundleId)])
+  await store.delete([leaseKey(bundleId)])
+  await store.delete([dueKey(begun.createdAtMs + context.times.draftLeaseMs, bundleId)])
+}

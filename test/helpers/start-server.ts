@@ -1,0 +1,131 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Test } from 'tap'
+import { type App, createApp } from '../../server/app.ts'
+import { loadConfig } from '../../server/config.ts'
+import type { Clock } from '../../server/staging/clock.ts'
+import type { Disk } from '../../server/storage/disk.ts'
+import { openStorage } from '../../server/storage/open-storage.ts'
+import type { StorageDriver } from '../../server/storage/storage-driver.ts'
+
+/** The credential that may upload into the namespaces `team-a` and `team-b`. */
+export const credential = 'upload-credential-of-the-tests-4f1c'
+
+/** One that may upload into `team-c` only. */
+export const otherCredential = 'another-credential-of-the-tests-9d2e'
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly clock?: Clock
+  readonly disk?: Disk
+  /** An existing store folder; a new one by default. */
+  readonly folder?: string
+  /** Wraps the store, to watch or disturb it. */
+  readonly wrapStore?: (store: StorageDriver) => StorageDriver
+}
+
+export interface TestServer {
+  readonly url: string
+  readonly app: App
+  readonly store: StorageDriver
+  /** The store's folder. */
+  readonly folder: string
+  readonly keysDirectory: string
+  /** Every line the server has logged. */
+  readonly logLines: readonly string[]
+  /** Notes a secret that no log line may show; tokens and credentials that {@link call} sees are noted by themselves. */
+  keepSecret(secret: string): void
+  /** The paths of all files in the store, sorted, without the lock and without keys. */
+  files(): Promise<readonly string[]>
+  /** Closes the server and lets go of the store; at the test's end it is done anyway. */
+  close(): Promise<void>
+}
+
+/**
+ * A real server on a free loopback port, closed at the end of the test. Then every line that it has logged is searched
+ * for every secret that it was given or gave away.
+ */
+export async function startServer(t: Test, options: StartOptions = {}): Promise<TestServer> {
+  const home = t.testdir()
+  const folder = options.folder ?? join(home, 'store')
+  const keysDirectory = join(home, 'keys')
+  const tokensFile = join(home, 'tokens.json')
+  await mkdir(keysDirectory, { recursive: true })
+  const key = randomBytes(32)
+  await writeFile(join(keysDirectory, 'key-1'), key)
+  await writeFile(tokensFile, tokensText())
+  const logLines: string[] = []
+  const secrets = new Set([credential, otherCredential, key.toString('hex'), key.toString('base64')])
+  const config = loadConfig({
+    SPARK_STAGE_STORE: pathToFileURL(folder).href,
+    SPARK_STAGE_UPLOAD_TOKENS_FILE: tokensFile,
+    SPARK_STAGE_LOG_LEVEL: 'debug',
+    SPARK_STAGE_DRAIN_SECONDS: '2',
+    ...options.env
+  })
+  const opened = await openStorage(config.SPARK_STAGE_STORE, options.disk)
+  const store = options.wrapStore?.(opened) ?? opened
+  const app = await createApp(config, {
+    store,
+    keysDirectory,
+    logStream: { write: line => logLines.push(line) },
+    ...(options.clock === undefined ? {} : { clock: options.clock })
+  })
+  // Tokens are noted where they leave the server.
+  app.server.addHook('onSend', async (_request, _reply, payload) => {
+    const token = typeof payload === 'string' ? /"token":"([^"]+)"/.exec(payload)?.[1] : undefined
+    if (token !== undefined) secrets.add(token)
+  })
+  const url = await app.server.listen({ host: '127.0.0.1', port: 0 })
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= app.stop().then(() => opened.close())
+    return closing
+  }
+  t.teardown(close)
+  t.teardown(() => {
+    const shown = [...secrets].find(secret => logLines.some(line => line.includes(secret)))
+    if (shown !== undefined) throw new Error(`a log line shows the secret ${shown}`)
+  })
+  return {
+    url,
+    app,
+    store,
+    folder,
+    keysDirectory,
+    logLines,
+    keepSecret: secret => void secrets.add(secret),
+    files: () => storeFiles(folder),
+    close
+  }
+}
+
+/** The paths of all files below a store's folder, sorted, without the lock and the keys, which are always there. */
+export async function storeFiles(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+  return files
+    .map(path => path.slice(folder.length + 1))
+    .filter(path => !path.startsWith('lock.') && !path.startsWith('keys/'))
+    .sort()
+}
+
+/** The lowercase hex SHA-256 of a text or of bytes. */
+export function sha256(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** The JSON file with a name of a store. */
+export async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(await readFile(path, 'utf8'))
+}
+
+function tokensText(): string {
+  const tokens = [
+    { sha256: sha256(credential), principal: 'alice', namespaces: ['team-a', 'team-b'] },
+    { sha256: sha256(otherCredential), principal: 'carol', namespaces: ['team-c'] }
+  ]
+  return JSON.stringify({ tokens })
+}
