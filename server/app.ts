@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
+import { isLoopback } from '../shared/loopback.ts'
 import { secondMs } from '../shared/units.ts'
 import type { Config } from './config.ts'
 import { anonymous } from './identity/anonymous.ts'
@@ -8,8 +9,8 @@ import type { UploadIdentity } from './identity/upload-identity.ts'
 import { redactedPaths, registerAccessLog } from './observe/logging.ts'
 import { requireUploader } from './plugins/auth.ts'
 import { Drain } from './plugins/drain.ts'
-import { registerErrors } from './plugins/errors.ts'
-import { requireSameMachine } from './plugins/same-machine.ts'
+import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
+import { refuseForeignHost, refuseOrigin } from './plugins/same-machine.ts'
 import { blobsRoute } from './routes/blobs.ts'
 import { bundleRoute } from './routes/bundle.ts'
 import { bundlesRoute } from './routes/bundles.ts'
@@ -64,7 +65,10 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
   drain.register(server)
   registerErrors(server)
   registerAccessLog(server)
-  if (identity === anonymous) server.addHook('onRequest', requireSameMachine)
+  if (identity === anonymous) server.addHook('onRequest', refuseOrigin)
+  if (identity === anonymous && isLoopback(config.SPARK_STAGE_HOST)) {
+    server.addHook('onRequest', refuseForeignHost)
+  }
 
   const options = { staging, tokens, drain, limits }
   const bundles = '/api/v1/namespaces/:ns/bundles'
@@ -96,9 +100,13 @@ function createServer(config: Config, { logStream }: AppParts): FastifyInstance 
     // One line a request is enough: ours, in observe/logging.ts.
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: idleLimitMs,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
     routerOptions: { maxParamLength: 4096 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } }
   })
+  // Nothing here takes text; without its parser, text is refused as what it is.
+  server.removeContentTypeParser('text/plain')
   return server.withTypeProvider<TypeBoxTypeProvider>()
 }
 
@@ -111,7 +119,7 @@ function leaseTimes(config: Config) {
 }
 
 async function openIdentity(config: Config): Promise<UploadIdentity> {
-  const path = config.SPARK_STAGE_UPLOAD_TOKENS_FILE
-  if (config.SPARK_STAGE_UPLOAD_AUTH === 'none' || path === undefined) return anonymous
-  return TokensFile.open(path)
+  if (config.SPARK_STAGE_UPLOAD_AUTH === 'none') return anonymous
+  // loadConfig has refused tokens without a file; should it ever not, nobody may upload.
+  return TokensFile.open(config.SPARK_STAGE_UPLOAD_TOKENS_FILE ?? '')
 }

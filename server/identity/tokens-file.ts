@@ -70,8 +70,7 @@ export class TokensFile implements UploadIdentity {
 
 function parseTokens(text: string, path: string): readonly KnownToken[] {
   try {
-    // A boundary: each field is checked below.
-    const { tokens } = JSON.parse(text) as { tokens?: unknown }
+    const tokens = parseJson(text)?.tokens
     if (!Array.isArray(tokens)) throw new Error('expected {"tokens": […]}')
     return tokens.map(checkToken)
   } catch (cause) {
@@ -79,8 +78,17 @@ function parseTokens(text: string, path: string): readonly KnownToken[] {
   }
 }
 
-function checkToken(row: Partial<KnownToken>, index: number): KnownToken {
-  const { sha256, principal, namespaces } = row
+/** JSON.parse quotes what it cannot read, and here that may be a secret that someone put into the file by mistake. */
+function parseJson(text: string): { readonly tokens?: unknown } | null {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error('expected JSON')
+  }
+}
+
+function checkToken(row: Partial<KnownToken> | null, index: number): KnownToken {
+  const { sha256, principal, namespaces } = row ?? {}
   if (typeof sha256 !== 'string' || !isSha256(sha256)) {
     throw new Error(`token ${index}: expected "sha256" as 64 lowercase hex digits`)
   }

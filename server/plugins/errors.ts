@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type {
   FastifyError,
   FastifyInstance,
@@ -5,7 +7,7 @@ import type {
   FastifyRequest,
   FastifySchemaValidationError
 } from 'fastify'
-import { type ErrorCode, type ErrorDetails, quote, StagingError } from '../../shared/errors.ts'
+import { type ErrorCode, type ErrorDetails, StagingError } from '../../shared/errors.ts'
 import { kinds } from '../../shared/names.ts'
 import { MiB } from '../../shared/units.ts'
 import { StorageError } from '../storage/storage-driver.ts'
@@ -30,15 +32,21 @@ export const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_FILES_LIMIT: 'STAGE_ERR_TOO_MANY_ENTRIES',
   FST_FIELDS_LIMIT: 'STAGE_ERR_TOO_MANY_ENTRIES',
   FST_REQ_FILE_TOO_LARGE: 'STAGE_ERR_TOO_LARGE',
-  FST_NONFILE_PART: 'STAGE_ERR_BAD_REQUEST'
+  FST_MP_PREMATURE_CLOSE: 'STAGE_ERR_BAD_REQUEST'
 }
+
+/** What uploads are sent as. */
+export const uploadMediaTypes = 'multipart/form-data with the files, or application/json that announces them'
 
 /** What would have been right where the refusal itself does not say. */
 const expectations: Readonly<Partial<Record<ErrorCode, string>>> = {
-  STAGE_ERR_MEDIA_TYPE: 'multipart/form-data with the files, or application/json that announces them',
+  STAGE_ERR_MEDIA_TYPE: uploadMediaTypes,
   STAGE_ERR_TOO_LARGE: `at most ${maxJsonBytes} bytes of JSON`,
   STAGE_ERR_BAD_KIND: `one of ${kinds.join(', ')}`
 }
+
+/** What the multipart parser finds wrong with a body; it gives these errors no code. */
+const malformedMultipart = /^Multipart: |^Unexpected end of multipart data$| terminated early due to /
 
 /** Answers every error as JSON of the one table. */
 export function registerErrors(app: FastifyInstance): void {
@@ -52,6 +60,34 @@ export function registerErrors(app: FastifyInstance): void {
   })
 }
 
+/** Answers what Fastify refuses before it looks for a route. */
+export function answerFrameworkError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply
+): void {
+  answerError(toStagingError(error, reply), request, reply)
+}
+
+/**
+ * Answers what is not even a request. One that takes too long to arrive is dropped without a word: the fork's client
+ * takes every 408 for an invitation to try again at once. So is what comes after an answer on the same connection: it
+ * may be under way still.
+ */
+export function answerClientError(this: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writable && socket.bytesWritten === 0 && error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') {
+    const requestId = randomUUID()
+    const details = { expected: 'a whole HTTP/1.1 request', found: String(error.code) }
+    const body = JSON.stringify(new StagingError('STAGE_ERR_BAD_REQUEST', details).toBody(requestId))
+    // Nothing else of the error: it carries the bytes that came, secrets and all.
+    this.log.info({ reqId: requestId, found: details.found }, 'not a request')
+    socket.write('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n')
+    socket.write('content-type: application/json; charset=utf-8\r\n')
+    socket.write(`content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  }
+  socket.destroySoon()
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** The code this request was answered with, if it failed: for the log. */
@@ -61,6 +97,9 @@ declare module 'fastify' {
 
 function answerError(error: StagingError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error.status >= 500) request.log.error({ err: error, code: error.code }, 'request failed')
+  // The line of its request is written already.
+  if (error.code === 'STAGE_ERR_CLIENT_GONE')
+    request.log.info({ code: error.code }, 'nothing kept of a cut request')
   request.errorCode = error.code
   // A refused upload is still arriving; a kept-alive socket full of it would hold close() open.
   if (!request.raw.complete) reply.header('connection', 'close')
@@ -72,28 +111,25 @@ function answerError(error: StagingError, request: FastifyRequest, reply: Fastif
 
 function toStagingError(error: FastifyError, reply: FastifyReply): StagingError {
   if (error instanceof StagingError) return error
-  if (reply.raw.destroyed) {
-    return new StagingError('STAGE_ERR_CLIENT_GONE', { cause: error })
-  }
+  if (reply.raw.destroyed) return new StagingError('STAGE_ERR_CLIENT_GONE', { cause: error })
   if (error instanceof StorageError && error.failure === 'no-space') {
     return new StagingError('STAGE_ERR_NO_SPACE', { cause: error })
   }
-  const code = fastifyCodes[error.code] ?? codeOfStatus(error.statusCode)
+  const code = malformedMultipart.test(error.message) ? 'STAGE_ERR_BAD_REQUEST' : fastifyCodes[error.code]
   if (code === undefined) return new StagingError('STAGE_ERR_INTERNAL', { cause: error })
   return new StagingError(code, { ...whatWasWrong(error, code), cause: error })
-}
-
-/** The multipart parser's own errors have a status at most. */
-function codeOfStatus(status: number | undefined): ErrorCode | undefined {
-  return status !== undefined && status >= 400 && status < 500 ? 'STAGE_ERR_BAD_REQUEST' : undefined
 }
 
 function whatWasWrong(error: FastifyError, code: ErrorCode): ErrorDetails {
   // With ajv's "verbose", a problem also has the data that was wrong.
   const [problem] = (error.validation ?? []) as readonly (FastifySchemaValidationError & { data?: unknown })[]
   if (problem === undefined)
-    return { expected: expectations[code] ?? 'a request as documented', found: error.message }
-  const where = `${error.validationContext ?? 'body'}${problem.instancePath}`
-  const found = quote(JSON.stringify(problem.data) ?? 'nothing')
-  return { expected: `${where} ${problem.message}`, found }
+    return { expected: expectations[code] ?? 'a request as documented', found: shorten(error.message) }
+  const where = `${error.validationContext}${problem.instancePath}`
+  const found = problem.params['additionalProperty'] ?? problem.data
+  return { expected: `${where} ${problem.message}`, found: shorten(JSON.stringify(found)) }
+}
+
+function shorten(text: string, limit = 200): string {
+  return text.length > limit ? `${text.slice(0, limit)}…` : text
 }

@@ -2,9 +2,10 @@ import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
+import { StagingError } from '../../shared/errors.ts'
 import { splitAlias } from '../../shared/names.ts'
 import { clientSignal } from '../plugins/client-signal.ts'
-import { maxJsonBytes } from '../plugins/errors.ts'
+import { maxJsonBytes, uploadMediaTypes } from '../plugins/errors.ts'
 import { publicEntries } from '../staging/manifests.ts'
 import type { ArrivingFile } from '../staging/one-shots.ts'
 import { idempotencyKeyOf, type RouteOptions, stagedAnswer } from './route-options.ts'
@@ -42,6 +43,13 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
       const key = idempotencyKeyOf(request)
       reply.code(201)
       if (!request.isMultipart()) {
+        // Without a Content-Type nothing was read, nor checked.
+        if (request.body === undefined) {
+          throw new StagingError('STAGE_ERR_MEDIA_TYPE', {
+            expected: uploadMediaTypes,
+            found: 'no Content-Type'
+          })
+        }
         // A boundary: the schema above has checked this body, but its type is lost in "content".
         const { entries } = request.body as Static<typeof DraftRequest>
         const { bundleId, missing } = await staging.drafts.declare(uploader, key, entries)
@@ -63,24 +71,24 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
     { schema: { params: NamespaceParams, querystring: ListQuery, response: { 200: BundleList } } },
     async request => {
       const { after = '', limit = '100' } = request.query
-      const listed = await staging.bundles.list(request.uploader.namespace, after, Number(limit))
-      const bundles = listed.map(({ bundleId, lease }) => ({
+      const page = await staging.bundles.list(request.uploader.namespace, after, Number(limit))
+      const bundles = page.bundles.map(({ bundleId, lease }) => ({
         bundleId,
         state: lease.state,
         principal: lease.principal,
         createdAt: new Date(lease.createdAtMs).toISOString(),
         expiresAt: new Date(lease.expiresAtMs).toISOString()
       }))
-      const next = listed.length === Number(limit) ? listed.at(-1)?.bundleId : undefined
-      return next === undefined ? { bundles } : { bundles, next }
+      return { ...page, bundles }
     }
   )
 }
 
 async function* arrivingFiles(request: FastifyRequest): AsyncGenerator<ArrivingFile> {
   for await (const part of request.parts()) {
-    // Every part is a file (see isPartAFile above); without a filename its name is empty, and refused as such.
+    // Every part is a file (see isPartAFile above). One without a name or a filename has an empty one, and is refused
+    // as such, though the parser's types do not say that they can be missing.
     if (part.type === 'file')
-      yield { kind: part.fieldname, source: part.file, ...splitAlias(part.filename ?? '') }
+      yield { kind: part.fieldname ?? '', source: part.file, ...splitAlias(part.filename ?? '') }
   }
 }

@@ -15,8 +15,7 @@ export interface RouteOptions {
 
 /** The `Idempotency-Key` header; sent twice, it is one value with a comma, as any other header. */
 export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
-  const key = request.headers['idempotency-key']
-  return Array.isArray(key) ? key.join(', ') : key
+  return request.raw.headersDistinct['idempotency-key']?.join(', ')
 }
 
 /** What an uploader gets for a committed bundle: its id, a token, and the end of its lease. */

@@ -1,6 +1,6 @@
 import { StagingError } from '../../shared/errors.ts'
 import { dayMs } from '../../shared/units.ts'
-import type { ByteRange, OpenBytes } from '../storage/storage-driver.ts'
+import { type ByteRange, type OpenBytes, StorageError } from '../storage/storage-driver.ts'
 import { removeBytes } from './data-objects.ts'
 import { dataKey, dueKey, indexFolder, indexKey } from './keys.ts'
 import {
@@ -22,6 +22,13 @@ export interface ListedBundle {
   readonly lease: Lease
 }
 
+/** A page of a list. */
+export interface BundlePage {
+  readonly bundles: readonly ListedBundle[]
+  /** The id to go on after, when there may be more. */
+  readonly next?: string
+}
+
 /** Bundles once they are staged: read, renewed, listed, ended. */
 export class Bundles {
   readonly #context: StagingContext
@@ -37,14 +44,12 @@ export class Bundles {
    * @throws StagingError `STAGE_ERR_GONE`
    */
   async read(namespace: string, bundleId: string): Promise<StoredManifest> {
-    const { leases, manifests, clock, times } = this.#context
+    const { leases, manifests, clock } = this.#context
     const lease = await leases.find(bundleId)
     if (lease?.namespace !== namespace) throw gone(bundleId, 'removed')
     refuseGone(lease, bundleId, clock.now())
     if (!isCommitted(lease)) throw gone(bundleId, 'never committed')
-    if (isHalfSpent(lease, Math.min(times.leaseMs, lease.tokenExpiresAtMs - clock.now()), clock.now())) {
-      await this.renew(namespace, bundleId)
-    }
+    if (this.#isWorthRenewal(lease)) await this.#keep(bundleId)
     return manifests.get(bundleId)
   }
 
@@ -112,14 +117,33 @@ export class Bundles {
   }
 
   /** The bundles of a namespace after the id `after`, at most `limit`, by id; drafts and expired ones as well. */
-  async list(namespace: string, after: string, limit: number): Promise<readonly ListedBundle[]> {
+  async list(namespace: string, after: string, limit: number): Promise<BundlePage> {
     const bundleIds = await this.#context.store.list(indexFolder(namespace), after, limit)
-    const listed: ListedBundle[] = []
+    const bundles: ListedBundle[] = []
     for (const bundleId of bundleIds) {
       const lease = await this.#context.leases.find(bundleId)
-      if (lease !== undefined) listed.push({ bundleId, lease })
+      if (lease !== undefined) bundles.push({ bundleId, lease })
     }
-    return listed
+    const next = bundleIds.length === limit ? bundleIds.at(-1) : undefined
+    return next === undefined ? { bundles } : { bundles, next }
+  }
+
+  /** Keeps what is being read: one write for all who read it at once. */
+  async #keep(bundleId: string): Promise<void> {
+    const { leases, clock, times } = this.#context
+    try {
+      await leases.swap(bundleId, lease =>
+        isCommitted(lease) && this.#isWorthRenewal(lease) ? renewed(lease, times, clock.now()) : lease
+      )
+    } catch (error) {
+      // A store that takes no writes, being full perhaps, can still be read.
+      if (!(error instanceof StorageError)) throw error
+    }
+  }
+
+  #isWorthRenewal(lease: CommittedLease): boolean {
+    const nowMs = this.#context.clock.now()
+    return isHalfSpent(lease, Math.min(this.#context.times.leaseMs, lease.tokenExpiresAtMs - nowMs), nowMs)
   }
 
   #mustBeCommitted(lease: Lease, bundleId: string): CommittedLease {

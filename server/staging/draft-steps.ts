@@ -25,7 +25,8 @@ export async function beginDraft(
       await store.create(marker, '')
       if (await leases.create(bundleId, fresh)) return { lease: fresh, isNew: true }
     } catch (error) {
-      await store.delete([marker])
+      // A lease that is there after all, ours or another's, keeps its marker.
+      if ((await leases.find(bundleId)) === undefined) await store.delete([marker])
       throw error
     }
   }

@@ -53,7 +53,7 @@ export class Drafts {
     idempotencyKey: string | undefined,
     announced: readonly AnnouncedEntry[]
   ): Promise<DeclaredDraft> {
-    const { limits, leases, manifests, store } = this.#context
+    const { limits, manifests, store } = this.#context
     checkEntriesCount(announced.length, limits)
     const entries = numberData(layOut(announced))
     checkUploadBytes(dataBytes(entries), limits)
@@ -160,7 +160,12 @@ export class Drafts {
     const claim = async (entry: StoredEntry) =>
       (await hints.claim(uploader.namespace, bundleId, entry)) ? [] : [entry.sha256]
     const lacking = await lackingData(store, manifest)
-    return (await pMap(lacking, claim, { concurrency: parallelClaimsCount })).flat()
+    try {
+      // All of them end before the first failure is reported: what undoes the draft must not be overtaken by a claim.
+      return (await pMap(lacking, claim, { concurrency: parallelClaimsCount, stopOnError: false })).flat()
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error
+    }
   }
 
   /** @throws StagingError when the lease is not one of a declared draft that is still open */

@@ -1,5 +1,5 @@
 import { isBundleId } from '../../shared/names.ts'
-import { type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { type SmallObject, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { dataKey, hintKey } from './keys.ts'
 import type { Manifests, StoredEntry } from './manifests.ts'
 

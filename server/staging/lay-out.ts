@@ -24,20 +24,22 @@ export interface AnnouncedEntry extends AnnouncedNames {
  * do use the names of everything else, so two different files under one such name are an error.
  *
  * @returns the distinct entries, in the order they came
- * @throws StagingError `STAGE_ERR_BAD_KIND`, `STAGE_ERR_BAD_NAME`, `STAGE_ERR_BAD_ALIAS`, `STAGE_ERR_SAME_NAME`
+ * @throws StagingError `STAGE_ERR_BAD_KIND`, `STAGE_ERR_BAD_NAME`, `STAGE_ERR_BAD_ALIAS`, `STAGE_ERR_SAME_NAME`,
+ *   `STAGE_ERR_SIZE` when one digest is announced with two sizes
  */
 export function layOut(announced: readonly AnnouncedEntry[]): readonly Entry[] {
+  refuseTwoSizes(announced)
   const entries = withoutRepeats(announced.map(checkEntry))
   refuseSameNames(entries)
+  const placed = entries.map(entry => ({ ...entry, path: '' }))
   const digestAt = new Map<string, string>()
-  const pathOf = new Map<Unplaced, string>()
   // Where programs use the name, it keeps its place: those entries choose first.
   for (const hasAlias of [false, true]) {
-    for (const entry of entries) {
-      if ((entry.alias !== undefined) === hasAlias) pathOf.set(entry, choosePath(entry, digestAt))
+    for (const entry of placed) {
+      if ((entry.alias !== undefined) === hasAlias) entry.path = choosePath(entry, digestAt)
     }
   }
-  return entries.map(entry => ({ ...entry, path: pathOf.get(entry) ?? '' }))
+  return placed
 }
 
 type Unplaced = Omit<Entry, 'path'>
@@ -67,6 +69,19 @@ function withoutRepeats(entries: readonly Unplaced[]): readonly Unplaced[] {
   return [...distinct.values()]
 }
 
+/** Equal bytes have one size: an entry that says otherwise could never be read. */
+function refuseTwoSizes(entries: readonly AnnouncedEntry[]): void {
+  const sizeOf = new Map<string, number>()
+  for (const { sha256, sizeBytes } of entries) {
+    const other = sizeOf.get(sha256) ?? sizeBytes
+    if (other !== sizeBytes) {
+      const details = { expected: `${other} bytes, as announced before`, found: `${sizeBytes} bytes` }
+      throw new StagingError('STAGE_ERR_SIZE', { subject: sha256, ...details })
+    }
+    sizeOf.set(sha256, sizeBytes)
+  }
+}
+
 function refuseSameNames(entries: readonly Unplaced[]): void {
   const digestOf = new Map<string, string>()
   for (const entry of entries) {
@@ -79,17 +94,20 @@ function refuseSameNames(entries: readonly Unplaced[]): void {
 }
 
 /** `<kind>/<name>`, or a name beside it when that place has other bytes. Notes the choice in `digestAt`. */
-function choosePath(entry: Unplaced, digestAt: Map<string, string>): string {
-  const [, stem, suffix = ''] = /^(.+?)((?:\.tar)?\.[^.]+)?$/s.exec(entry.name) ?? [entry.name, entry.name]
-  const aside = checkName(`${stem}-${entry.sha256.slice(0, 8)}${suffix}`)
-  for (const path of [`${entry.kind}/${entry.name}`, `${entry.kind}/${aside}`]) {
-    const other = digestAt.get(path)
-    if (other !== undefined && other !== entry.sha256) continue
-    digestAt.set(path, entry.sha256)
-    return path
-  }
-  const path = `${entry.kind}/${aside}`
-  throw sameName(path, digestAt.get(path) ?? '', entry.sha256)
+function choosePath({ kind, name, sha256 }: Unplaced, digestAt: Map<string, string>): string {
+  const wanted = `${kind}/${name}`
+  const isFree = (digestAt.get(wanted) ?? sha256) === sha256
+  const path = isFree ? wanted : `${kind}/${nameAside(name, sha256)}`
+  const other = digestAt.get(path) ?? sha256
+  if (other !== sha256) throw sameName(path, other, sha256)
+  digestAt.set(path, sha256)
+  return path
+}
+
+/** `<stem>-<8 hex of the digest><suffix>`, which must be a good name again. */
+function nameAside(name: string, sha256: string): string {
+  const suffix = /.((?:\.tar)?\.[^.]+)$/s.exec(name)?.[1] ?? ''
+  return checkName(`${name.slice(0, name.length - suffix.length)}-${sha256.slice(0, 8)}${suffix}`)
 }
 
 function sameName(subject: string, one: string, other: string): StagingError {

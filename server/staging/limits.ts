@@ -15,9 +15,13 @@ export function checkEntriesCount(count: number, limits: StagingLimits): void {
 
 /** @throws StagingError `STAGE_ERR_TOO_LARGE` */
 export function checkUploadBytes(sizeBytes: number, limits: StagingLimits): void {
-  if (sizeBytes <= limits.maxUploadBytes) return
-  throw new StagingError('STAGE_ERR_TOO_LARGE', {
-    expected: `at most ${limits.maxUploadBytes} bytes`,
-    found: `${sizeBytes} bytes`
+  if (sizeBytes > limits.maxUploadBytes) throw tooLarge(limits, `${sizeBytes} bytes`)
+}
+
+/** @param found how much it is, when that is known: nobody reads an endless upload to its end */
+export function tooLarge(limits: StagingLimits, found = 'more bytes'): StagingError {
+  return new StagingError('STAGE_ERR_TOO_LARGE', {
+    expected: `at most ${limits.maxUploadBytes} bytes in all`,
+    found
   })
 }

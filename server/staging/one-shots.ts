@@ -17,7 +17,7 @@ import {
   refuseGone,
   uploadRunning
 } from './lease.ts'
-import { checkEntriesCount, checkUploadBytes } from './limits.ts'
+import { checkEntriesCount, checkUploadBytes, tooLarge } from './limits.ts'
 import { publicEntries, type StoredEntry } from './manifests.ts'
 import type { StagingContext, StagingLimits, Uploader } from './staging-context.ts'
 
@@ -75,6 +75,10 @@ export class OneShots {
       const done = await this.#begin(uploader, bundleId)
       if (done !== undefined) return await this.#compare(bundleId, done, files)
       return await this.#run(uploader, bundleId, files, signal)
+    } catch (error) {
+      // What cannot be undone is swept with its draft; the first error is the one to tell.
+      await this.#undo(bundleId).catch(() => {})
+      throw error
     } finally {
       this.#running.delete(bundleId)
     }
@@ -138,9 +142,6 @@ export class OneShots {
       })
       for (const { sha256 } of entries) await hints.remember(uploader.namespace, bundleId, sha256)
       return { bundleId, lease, entries }
-    } catch (error) {
-      await this.#undo(bundleId)
-      throw error
     } finally {
       stop()
     }
@@ -192,7 +193,11 @@ async function receiveFiles(
   for await (const { source, ...names } of files) {
     checkEntriesCount(arrived.length + 1, limits)
     checkNames(names)
-    const { sizeBytes, sha256 } = await take(arrived.length, source, limits.maxUploadBytes - totalBytes)
+    const leftBytes = limits.maxUploadBytes - totalBytes
+    const { sizeBytes, sha256 } = await take(arrived.length, source, leftBytes).catch(error => {
+      // It knows of this file only, the client of all of them.
+      throw error.code === 'STAGE_ERR_TOO_LARGE' ? tooLarge(limits) : error
+    })
     totalBytes += sizeBytes
     checkUploadBytes(totalBytes, limits)
     arrived.push({ ...names, sizeBytes, sha256 })

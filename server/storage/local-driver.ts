@@ -195,12 +195,22 @@ export class LocalDriver implements StorageDriver {
     try {
       const result = await write(aside)
       await this.#withFolderOf(key, path => this.#disk[how](aside, path))
-      await this.#folders.sync(dirname(this.#path(key)))
+      await this.#settle(this.#path(key), how)
       return result
     } catch (error) {
       throw asStorageError(error, `write ${key}`)
     } finally {
       await this.#unlinkIfThere(aside)
+    }
+  }
+
+  /** Puts a name on disk. One that is new and cannot be is taken back; one that replaced another has no way back. */
+  async #settle(path: string, how: 'rename' | 'link'): Promise<void> {
+    try {
+      await this.#folders.sync(dirname(path))
+    } catch (error) {
+      if (how === 'link') await this.#unlinkIfThere(path)
+      throw error
     }
   }
 

@@ -48,7 +48,8 @@ export interface OpenBytes {
  * Keys are paths of `/`-separated components, minted by the server; a driver never sees a client's file name. A key
  * ending in `/` names a folder; folders exist as long as they hold something.
  *
- * What a method has answered survives a crash of the machine. A method that fails leaves nothing behind.
+ * What a method has answered survives a crash of the machine. A method that fails leaves nothing new behind; only where
+ * something was to be replaced, either may be there afterwards.
  * All failures are {@link StorageError}s, except the client's own fault in `put`: those are errors of the error table.
  */
 export interface StorageDriver {

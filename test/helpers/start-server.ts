@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import { type App, createApp } from '../../server/app.ts'
@@ -22,6 +22,8 @@ export interface StartOptions {
   readonly disk?: Disk
   /** An existing store folder; a new one by default. */
   readonly folder?: string
+  /** An existing directory with keys; a new one by default. */
+  readonly keysDirectory?: string
   /** Wraps the store, to watch or disturb it. */
   readonly wrapStore?: (store: StorageDriver) => StorageDriver
 }
@@ -48,13 +50,14 @@ export interface TestServer {
  * for every secret that it was given or gave away.
  */
 export async function startServer(t: Test, options: StartOptions = {}): Promise<TestServer> {
-  const home = t.testdir()
+  // A second server on one store must not start with clearing the test's folder.
+  const home = options.folder === undefined ? t.testdir() : dirname(options.folder)
   const folder = options.folder ?? join(home, 'store')
-  const keysDirectory = join(home, 'keys')
+  const keysDirectory = options.keysDirectory ?? join(home, 'keys')
   const tokensFile = join(home, 'tokens.json')
   await mkdir(keysDirectory, { recursive: true })
   const key = randomBytes(32)
-  await writeFile(join(keysDirectory, 'key-1'), key)
+  if (options.keysDirectory === undefined) await writeFile(join(keysDirectory, 'key-1'), key)
   await writeFile(tokensFile, tokensText())
   const logLines: string[] = []
   const secrets = new Set([credential, otherCredential, key.toString('hex'), key.toString('base64')])

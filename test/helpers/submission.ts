@@ -1,0 +1,113 @@
+import type { Test } from 'tap'
+import { blobPath, bundlePath, bundlesPath } from '../../shared/paths.ts'
+import { type Answer, call, download, stage, upload } from './call.ts'
+import { credential, sha256, type TestServer } from './start-server.ts'
+
+/** What a server has answered with success, request by request, and so has to keep. */
+export interface Answered {
+  /** Bundles that can be read with their token: every entry must be there, with its digest. */
+  readonly readable: Map<string, string>
+  /** Bundles whose revocation was answered. */
+  readonly revoked: Map<string, string>
+}
+
+const headers = { authorization: `Bearer ${credential}` }
+const files = { 'a.txt': 'first file', 'b.bin': 'second file', 'empty.txt': '' }
+
+/**
+ * Goes through everything that changes a store: a one-shot upload, a draft with its blobs and commit, a second draft
+ * that claims the bytes of the first, renewal, revocation. Every request has its key, so all of it can be said again.
+ *
+ * @param answered is told of each success as it comes
+ * @returns the answers, in order; a failed one ends the row
+ */
+export async function submit(
+  server: TestServer,
+  answered: Answered,
+  onAnswer: (answer: Answer) => void = () => {}
+): Promise<readonly Answer[]> {
+  const answers: Answer[] = []
+  const keep = (answer: Answer): Answer => {
+    answers.push(answer)
+    onAnswer(answer)
+    if (answer.status >= 300) throw new StoppedAt(answers)
+    return answer
+  }
+  try {
+    const parts = Object.entries(files).map(([name, content]) => ['files', name, content] as const)
+    const shot = keep(
+      await stage(server, [...parts, ['files', 'copy-of-a.txt', files['a.txt']]], { key: 'one-shot' })
+    )
+    answered.readable.set(shot.json.bundleId, shot.json.token)
+
+    const draft = await submitDraft(server, 'draft', keep)
+    answered.readable.set(draft.json.bundleId, draft.json.token)
+    const claim = await submitDraft(server, 'claim', keep)
+    answered.readable.set(claim.json.bundleId, claim.json.token)
+
+    keep(await upload(server, 'POST', `${bundlePath('team-a', draft.json.bundleId)}/renew`))
+    // From here on it may be gone, though nobody was told yet.
+    answered.readable.delete(draft.json.bundleId)
+    keep(await upload(server, 'DELETE', bundlePath('team-a', draft.json.bundleId)))
+    answered.revoked.set(draft.json.bundleId, draft.json.token)
+  } catch (error) {
+    if (!(error instanceof StoppedAt)) throw error
+  }
+  return answers
+}
+
+/** Asserts that a server has kept what it, or the one before it on the same store, has answered. */
+export async function assertKept(
+  t: Test,
+  server: TestServer,
+  { readable, revoked }: Answered
+): Promise<void> {
+  for (const [bundleId, token] of readable) {
+    const manifest = await download(server, bundleId, token)
+    t.equal(manifest.status, 200, `manifest of ${bundleId}`)
+    for (const entry of manifest.json.entries ?? []) {
+      const found = await download(server, bundleId, token, `/entries/${entry.path}`)
+      t.equal(sha256(found.bytes), entry.sha256, `${entry.path} of ${bundleId}`)
+    }
+  }
+  for (const [bundleId, token] of revoked) {
+    t.match((await download(server, bundleId, token)).error, { code: 'STAGE_ERR_GONE', reason: 'revoked' })
+  }
+}
+
+async function submitDraft(
+  server: TestServer,
+  key: string,
+  keep: (answer: Answer) => Answer
+): Promise<Answer> {
+  const entries = ['a.txt', 'only in drafts.txt'].map(name => ({
+    kind: 'files',
+    name,
+    sizeBytes: contentOf(name).length,
+    sha256: sha256(contentOf(name))
+  }))
+  const declared = keep(
+    await call(server, 'POST', bundlesPath('team-a'), {
+      headers: { ...headers, 'content-type': 'application/json', 'idempotency-key': key },
+      body: JSON.stringify({ entries })
+    })
+  )
+  const { bundleId, missing } = declared.json
+  for (const digest of missing) {
+    const name = entries.find(entry => entry.sha256 === digest)?.name ?? ''
+    keep(await call(server, 'PUT', blobPath('team-a', bundleId, digest), { headers, body: contentOf(name) }))
+  }
+  return keep(await upload(server, 'POST', `${bundlePath('team-a', bundleId)}/commit`))
+}
+
+function contentOf(name: string): string {
+  return name in files ? files[name as keyof typeof files] : `content of ${name}`
+}
+
+class StoppedAt extends Error {
+  readonly answers: readonly Answer[]
+  constructor(answers: readonly Answer[]) {
+    super(`answered ${answers.at(-1)?.status}`)
+    this.answers = answers
+  }
+}

@@ -1,0 +1,4 @@
+import t from 'tap'
+import { crashPoints } from '../property/crash-points.ts'
+
+crashPoints(t, 1)

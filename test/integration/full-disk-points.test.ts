@@ -1,0 +1,4 @@
+import t from 'tap'
+import { fullDiskPoints } from '../property/full-disk-points.ts'
+
+fullDiskPoints(t, 1)

@@ -1,0 +1,91 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { sha256, startServer, storeFiles } from '../helpers/start-server.ts'
+import { type Answered, assertKept, submit } from '../helpers/submission.ts'
+import { TestClock } from '../helpers/test-clock.ts'
+import { type DiskStep, watchDisk } from '../helpers/watched-disk.ts'
+
+const nothing = (): Answered => ({ readable: new Map(), revoked: new Map() })
+
+/** A disk that stops for ever before step number `last + 1`: what `kill -9` leaves of a process, without the process. */
+function mortalDisk(last: number) {
+  const steps: DiskStep[] = []
+  const { promise: died, resolve: die } = Promise.withResolvers<void>()
+  const disk = watchDisk({
+    before(step) {
+      if (steps.length < last) {
+        steps.push(step)
+        return undefined
+      }
+      die()
+      return new Promise<void>(() => {})
+    }
+  })
+  return { disk, steps, died }
+}
+
+/** Asserts that whatever calls itself committed in a store is whole. */
+async function assertWhole(t: Test, folder: string): Promise<void> {
+  const leases = (await storeFiles(folder)).filter(path => path.endsWith('/lease.json'))
+  for (const bundleId of leases.map(path => path.split('/')[1] ?? '')) {
+    const read = (name: string) => readFile(join(folder, 'bundles', bundleId, name), 'utf8')
+    if (JSON.parse(await read('lease.json')).state !== 'committed') continue
+    for (const entry of JSON.parse(await read('manifest.json')).entries) {
+      t.equal(sha256(await read(`data/${entry.data}`)), entry.sha256, `${bundleId} ${entry.path}`)
+    }
+  }
+}
+
+/** Asserts that nothing in a store is without a marker, so the sweep will come by. */
+async function assertMarked(t: Test, folder: string): Promise<void> {
+  const files = await storeFiles(folder)
+  const marked = new Set(files.filter(path => path.startsWith('due/')).map(path => path.split('/')[2]))
+  for (const path of files.filter(path => path.startsWith('bundles/') || path.startsWith('index/'))) {
+    const bundleId = path.startsWith('bundles/') ? path.split('/')[1] : path.split('/')[2]
+    t.ok(marked.has(bundleId ?? ''), `${path} is marked`)
+  }
+}
+
+/**
+ * Lets a server die at every `stride`-th step of everything that changes a store, and the next one go on.
+ */
+export function crashPoints(t: Test, stride: number): void {
+  t.test('whichever step a server dies at, the next one keeps what was answered and can go on', async t => {
+    const whole = mortalDisk(Number.POSITIVE_INFINITY)
+    const server = await startServer(t, { disk: whole.disk })
+    const firstStep = whole.steps.length
+    await submit(server, nothing())
+    t.ok(whole.steps.length - firstStep > 100, `${whole.steps.length - firstStep} steps`)
+    const keys = server.keysDirectory
+
+    for (let last = firstStep; last < whole.steps.length; last += stride) {
+      await t.test(`before step ${last}, ${whole.steps[last]?.op}`, async t => {
+        const { disk, died } = mortalDisk(last)
+        const clock = new TestClock()
+        const env = { SPARK_STAGE_DRAIN_SECONDS: '0' }
+        const doomed = await startServer(t, { disk, clock, env, keysDirectory: keys })
+        const answered = nothing()
+        const cut = submit(doomed, answered).catch(() => {})
+
+        await died
+        await doomed.close()
+        await cut
+        // A writer that died is believed to be alive for half a minute.
+        clock.advance(60_000)
+        const next = await startServer(t, { clock, folder: doomed.folder, keysDirectory: keys })
+
+        await assertKept(t, next, answered)
+        await assertWhole(t, next.folder)
+        await assertMarked(t, next.folder)
+        t.same(await readdir(join(next.folder, 'tmp')), [])
+        const again = await submit(next, answered)
+        t.ok(
+          again.at(-1)?.status === 204 || again.at(-1)?.status === 410,
+          `ends with ${again.at(-1)?.status}`
+        )
+        await assertKept(t, next, answered)
+      })
+    }
+  })
+}
