@@ -1,6 +1,11 @@
 import type { ErrorBody } from '../../shared/errors.ts'
 import { bundlesPath, manifestPath } from '../../shared/paths.ts'
-import { credential, type TestServer } from './start-server.ts'
+import { credential } from './start-server.ts'
+
+/** A server that listens: one of `startServer`, or any other. */
+export interface Listening {
+  readonly url: string
+}
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -15,7 +20,7 @@ export interface Answer {
 
 /** Asks the server over a real socket. */
 export async function call(
-  server: TestServer,
+  server: Listening,
   method: string,
   path: string,
   init: RequestInit = {}
@@ -28,7 +33,7 @@ export async function call(
 }
 
 /** Asks as the uploader `alice`, with a JSON body if one is given. */
-export function upload(server: TestServer, method: string, path: string, body?: unknown): Promise<Answer> {
+export function upload(server: Listening, method: string, path: string, body?: unknown): Promise<Answer> {
   const headers = { authorization: `Bearer ${credential}` }
   if (body === undefined) return call(server, method, path, { headers })
   return call(server, method, path, {
@@ -42,7 +47,7 @@ export type Part = readonly [kind: string, filename: string, content: string | U
 
 /** Stages files in one multipart request. */
 export function stage(
-  server: TestServer,
+  server: Listening,
   parts: readonly Part[],
   options: { readonly namespace?: string; readonly key?: string; readonly credential?: string } = {}
 ): Promise<Answer> {
@@ -55,7 +60,7 @@ export function stage(
 
 /** Reads the manifest, or below it. @param below for example `/entries/files/a.txt` */
 export function download(
-  server: TestServer,
+  server: Listening,
   bundleId: string,
   token: string,
   below = '',

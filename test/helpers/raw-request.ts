@@ -14,7 +14,12 @@ export interface RawAnswer {
 
 /** What a request's header section ends up as; every line the caller wants, and the three that all need. */
 export function requestHead(method: string, path: string, headers: readonly string[]): string {
-  const lines = [`${method} ${path} HTTP/1.1`, 'Host: localhost', `Authorization: Bearer ${credential}`, ...headers]
+  const lines = [
+    `${method} ${path} HTTP/1.1`,
+    'Host: localhost',
+    `Authorization: Bearer ${credential}`,
+    ...headers
+  ]
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
@@ -23,7 +28,11 @@ export function requestHead(method: string, path: string, headers: readonly stri
  *
  * @param ending `end` closes our side after the last byte, as a client does that has no more to say
  */
-export async function exchange(server: TestServer, text: string, ending: 'stay' | 'end' = 'stay'): Promise<RawAnswer> {
+export async function exchange(
+  server: TestServer,
+  text: string,
+  ending: 'stay' | 'end' = 'stay'
+): Promise<RawAnswer> {
   const socket = openSocket(server)
   if (ending === 'end') socket.end(text, 'latin1')
   else socket.write(text, 'latin1')
@@ -41,7 +50,9 @@ export async function readAnswer(socket: Socket): Promise<RawAnswer> {
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
   await new Promise(resolve => socket.once('close', resolve))
-  const [head = '', body = ''] = Buffer.concat(chunks).toString().split(/\r\n\r\n(.*)/s)
+  const [head = '', body = ''] = Buffer.concat(chunks)
+    .toString()
+    .split(/\r\n\r\n(.*)/s)
   const json = body.startsWith('{') ? JSON.parse(body) : {}
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1] ?? 0), head: head.toLowerCase(), error: json }
 }
@@ -63,6 +74,11 @@ export function postMultipart(
   headers: readonly string[] = [],
   contentType = 'multipart/form-data; boundary=B'
 ): Promise<RawAnswer> {
-  const lines = ['Connection: close', `Content-Type: ${contentType}`, `Content-Length: ${body.length}`, ...headers]
+  const lines = [
+    'Connection: close',
+    `Content-Type: ${contentType}`,
+    `Content-Length: ${body.length}`,
+    ...headers
+  ]
   return exchange(server, requestHead('POST', bundlesPath('team-a'), lines) + body)
 }

@@ -125,7 +125,8 @@ export async function readJson(path: string): Promise<unknown> {
   return JSON.parse(await readFile(path, 'utf8'))
 }
 
-function tokensText(): string {
+/** The text of a tokens file with both credentials. */
+export function tokensText(): string {
   const tokens = [
     { sha256: sha256(credential), principal: 'alice', namespaces: ['team-a', 'team-b'] },
     { sha256: sha256(otherCredential), principal: 'carol', namespaces: ['team-c'] }

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { blobPath, bundlePath, bundlesPath } from '../../shared/paths.ts'
-import { type Answer, call, download, stage, upload } from './call.ts'
-import { credential, sha256, type TestServer } from './start-server.ts'
+import { type Answer, call, download, type Listening, stage, upload } from './call.ts'
+import { credential, sha256 } from './start-server.ts'
 
 /** What a server has answered with success, request by request, and so has to keep. */
 export interface Answered {
@@ -22,7 +22,7 @@ const files = { 'a.txt': 'first file', 'b.bin': 'second file', 'empty.txt': '' }
  * @returns the answers, in order; a failed one ends the row
  */
 export async function submit(
-  server: TestServer,
+  server: Listening,
   answered: Answered,
   onAnswer: (answer: Answer) => void = () => {}
 ): Promise<readonly Answer[]> {
@@ -57,11 +57,7 @@ export async function submit(
 }
 
 /** Asserts that a server has kept what it, or the one before it on the same store, has answered. */
-export async function assertKept(
-  t: Test,
-  server: TestServer,
-  { readable, revoked }: Answered
-): Promise<void> {
+export async function assertKept(t: Test, server: Listening, { readable, revoked }: Answered): Promise<void> {
   for (const [bundleId, token] of readable) {
     const manifest = await download(server, bundleId, token)
     t.equal(manifest.status, 200, `manifest of ${bundleId}`)
@@ -76,7 +72,7 @@ export async function assertKept(
 }
 
 async function submitDraft(
-  server: TestServer,
+  server: Listening,
   key: string,
   keep: (answer: Answer) => Answer
 ): Promise<Answer> {

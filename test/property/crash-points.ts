@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { sha256, startServer, storeFiles } from '../helpers/start-server.ts'
+import { startServer } from '../helpers/start-server.ts'
+import { assertMarked, assertWhole } from '../helpers/store-state.ts'
 import { type Answered, assertKept, submit } from '../helpers/submission.ts'
 import { TestClock } from '../helpers/test-clock.ts'
 import { type DiskStep, watchDisk } from '../helpers/watched-disk.ts'
@@ -23,28 +24,6 @@ function mortalDisk(last: number) {
     }
   })
   return { disk, steps, died }
-}
-
-/** Asserts that whatever calls itself committed in a store is whole. */
-async function assertWhole(t: Test, folder: string): Promise<void> {
-  const leases = (await storeFiles(folder)).filter(path => path.endsWith('/lease.json'))
-  for (const bundleId of leases.map(path => path.split('/')[1] ?? '')) {
-    const read = (name: string) => readFile(join(folder, 'bundles', bundleId, name), 'utf8')
-    if (JSON.parse(await read('lease.json')).state !== 'committed') continue
-    for (const entry of JSON.parse(await read('manifest.json')).entries) {
-      t.equal(sha256(await read(`data/${entry.data}`)), entry.sha256, `${bundleId} ${entry.path}`)
-    }
-  }
-}
-
-/** Asserts that nothing in a store is without a marker, so the sweep will come by. */
-async function assertMarked(t: Test, folder: string): Promise<void> {
-  const files = await storeFiles(folder)
-  const marked = new Set(files.filter(path => path.startsWith('due/')).map(path => path.split('/')[2]))
-  for (const path of files.filter(path => path.startsWith('bundles/') || path.startsWith('index/'))) {
-    const bundleId = path.startsWith('bundles/') ? path.split('/')[1] : path.split('/')[2]
-    t.ok(marked.has(bundleId ?? ''), `${path} is marked`)
-  }
 }
 
 /**
