@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { anonymous } from './identity/anonymous.ts'
 import { TokensFile } from './identity/tokens-file.ts'
 import type { UploadIdentity } from './identity/upload-identity.ts'
-import { redactedPaths, registerAccessLog } from './observe/logging.ts'
+import { redactedPaths, registerAccessLog } from './plugins/access-log.ts'
 import { requireUploader } from './plugins/auth.ts'
 import { Drain } from './plugins/drain.ts'
 import { answerClientError, answerFrameworkError, registerErrors } from './plugins/errors.ts'
@@ -97,7 +97,7 @@ function createServer(config: Config, { logStream }: AppParts): FastifyInstance 
       redact: redactedPaths,
       ...(logStream === undefined ? {} : { stream: logStream })
     },
-    // One line a request is enough: ours, in observe/logging.ts.
+    // One line a request is enough: ours, in plugins/access-log.ts.
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: idleLimitMs,
     clientErrorHandler: answerClientError,

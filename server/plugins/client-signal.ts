@@ -1,13 +1,14 @@
+import { finished } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 
 /**
- * Aborts when the client goes away before its answer is complete. (`request.signal` will not do: it aborts as soon as
- * the request's body was read to its end.)
+ * Aborts when the client goes away before its answer is complete, or has gone already. (`request.signal` will not do:
+ * it aborts as soon as the request's body was read to its end.)
  */
 export function clientSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error('the client closed the connection'))
+  finished(reply.raw, error => {
+    if (error) gone.abort(error)
   })
   return gone.signal
 }

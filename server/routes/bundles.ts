@@ -85,6 +85,8 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
 }
 
 async function* arrivingFiles(request: FastifyRequest): AsyncGenerator<ArrivingFile> {
+  // The parser would wait for ever for a client that has gone before it began to listen.
+  if (request.raw.destroyed) throw new StagingError('STAGE_ERR_CLIENT_GONE')
   for await (const part of request.parts()) {
     // Every part is a file (see isPartAFile above). One without a name or a filename has an empty one, and is refused
     // as such, though the parser's types do not say that they can be missing.

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { pid } from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
 import { StorageError } from './storage-driver.ts'
 
@@ -21,7 +22,7 @@ export async function lockStore(folder: string): Promise<() => void> {
     database.close()
     throw new StorageError('busy', `the store ${folder} is in use by ${await holderOf(folder)}`, cause)
   }
-  const holder = `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}`
+  const holder = `process ${pid} on ${hostname()} since ${new Date().toISOString()}`
   await writeFile(join(folder, 'lock.txt'), `${holder}\n`, { mode: 0o600 })
   return () => database.close()
 }

@@ -18,7 +18,7 @@ export async function documentedRows(page: string, heading: string): Promise<rea
 /** The rows that `docs/errors.md` must have. */
 export function errorRows(): readonly string[] {
   return Object.entries(errorTable).map(
-    ([code, { status, sentence, todo }]) => `| \`${code}\` | ${status} | ${sentence} | ${escape(todo)} |`
+    ([code, { status, sentence, todo }]) => `| \`${code}\` | ${status} | ${sentence} | ${escapeBars(todo)} |`
   )
 }
 
@@ -59,6 +59,6 @@ function unitOf(name: string, preset: unknown): string {
   )
 }
 
-function escape(text: string): string {
+function escapeBars(text: string): string {
   return text.replaceAll('|', '\\|')
 }

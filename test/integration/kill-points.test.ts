@@ -26,7 +26,10 @@ async function makeHome(t: Test): Promise<string> {
 
 t.test('a server killed between any two steps loses nothing that was answered', async t => {
   let steps = 0
-  const whole = await startServer(t, { disk: watchDisk({ before: () => void (steps += 1) }) })
+  const count = () => {
+    steps += 1
+  }
+  const whole = await startServer(t, { disk: watchDisk({ after: () => count() }) })
   await submit(whole, nothing())
   t.ok(steps / stride >= 12, `${steps} steps`)
 
