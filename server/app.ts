@@ -51,17 +51,16 @@ export interface App {
  */
 export async function createApp(config: Config, parts: AppParts): Promise<App> {
   const { store, keysDirectory, clock = systemClock } = parts
-  const keys = await KeyRing.open(
-    keysDirectory,
-    config.SPARK_STAGE_KEY_ACTIVATION_SECONDS * secondMs,
-    clock.now
+  const server = createServer(config, parts)
+  const activationMs = config.SPARK_STAGE_KEY_ACTIVATION_SECONDS * secondMs
+  const keys = await KeyRing.open(keysDirectory, activationMs, clock.now, error =>
+    server.log.error({ err: error }, 'signing key cannot be used')
   )
   const tokens = new DownloadTokens(keys, config.SPARK_STAGE_INSTANCE, clock.now)
   const identity = await openIdentity(config)
   const limits = { maxUploadBytes: config.SPARK_STAGE_MAX_UPLOAD_BYTES, maxEntriesCount }
   const staging = createStaging(store, clock, leaseTimes(config), limits)
   const drain = new Drain()
-  const server = createServer(config, parts)
   drain.register(server)
   registerErrors(server)
   registerAccessLog(server)

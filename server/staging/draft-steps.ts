@@ -1,6 +1,6 @@
 import { removeBytes } from './data-objects.ts'
 import { dueKey, indexKey, leaseKey } from './keys.ts'
-import type { Lease } from './lease.ts'
+import { ended, type Lease } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** A draft that was begun, or taken up by a repeated request. */
@@ -34,14 +34,27 @@ export async function beginDraft(
 }
 
 /**
- * Removes all of a draft whose first request failed: nobody was told of it. The marker goes last: should this be cut
- * short, the sweep does the rest.
+ * Removes all of a draft whose first request failed: nobody was told of it. That it ends is settled by a swap before
+ * anything goes, so a request with the same key that has taken it up meanwhile keeps it. The marker goes last: should
+ * this be cut short, the sweep does the rest.
+ *
+ * @param isMine whether the lease is still as the failed request left it
  */
-export async function discardDraft(context: StagingContext, bundleId: string, begun: Lease): Promise<void> {
-  const { store, manifests } = context
+export async function discardDraft(
+  context: StagingContext,
+  bundleId: string,
+  isMine: (lease: Lease) => boolean
+): Promise<void> {
+  const { store, leases, manifests, clock, times } = context
+  const lease = await leases.swap(bundleId, current =>
+    current.state === 'draft' && current.turn === 0 && isMine(current)
+      ? ended(current, 'failed', clock.now())
+      : current
+  )
+  if (lease.reason !== 'failed') return
   manifests.forget(bundleId)
   await removeBytes(store, bundleId)
-  await store.delete([indexKey(begun.namespace, bundleId)])
+  await store.delete([indexKey(lease.namespace, bundleId)])
   await store.delete([leaseKey(bundleId)])
-  await store.delete([dueKey(begun.createdAtMs + context.times.draftLeaseMs, bundleId)])
+  await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])
 }

@@ -69,7 +69,7 @@ export class Drafts {
       await store.create(indexKey(uploader.namespace, bundleId), '')
       return { bundleId, missing: await this.#claimAll(uploader, await manifests.get(bundleId)) }
     } catch (error) {
-      if (begun.isNew) await discardDraft(this.#context, bundleId, lease)
+      if (begun.isNew) await discardDraft(this.#context, bundleId, () => true)
       throw error
     }
   }
@@ -141,6 +141,7 @@ export class Drafts {
     return {
       ...uploader,
       state: 'draft',
+      turn: 0,
       createdAtMs: clock.now(),
       expiresAtMs: clock.now() + times.draftLeaseMs,
       declaredSha256: createHash('sha256').update(JSON.stringify(entries)).digest('hex')
@@ -151,7 +152,8 @@ export class Drafts {
   #takeUp(current: Lease, declared: Lease, bundleId: string): Lease {
     if (current.state !== 'draft') refuseGone(current, bundleId, this.#context.clock.now())
     if (current.declaredSha256 !== declared.declaredSha256) throw new StagingError('STAGE_ERR_KEY_REUSED')
-    return current.state === 'draft' ? { ...current, expiresAtMs: declared.expiresAtMs } : current
+    if (current.state !== 'draft') return current
+    return { ...current, turn: current.turn + 1, expiresAtMs: declared.expiresAtMs }
   }
 
   async #claimAll(uploader: Uploader, manifest: StoredManifest): Promise<readonly string[]> {

@@ -9,6 +9,8 @@ export interface Lease {
   readonly state: 'draft' | 'committed' | 'ended'
   readonly createdAtMs: number
   readonly expiresAtMs: number
+  /** How often the draft was taken up again: who holds an older number is not alone any more. */
+  readonly turn: number
   /** For a declared draft: the digest of what it declared, so that a retry can be told from another request. */
   readonly declaredSha256?: string
   /** For a one-shot upload while it runs: who writes, and until when that one is believed to be alive. */
@@ -16,9 +18,12 @@ export interface Lease {
   /** From the commit on: when the last download token ends, and with it the bundle, however often renewed. */
   readonly tokenExpiresAtMs?: number
   /** Once ended: why and when. */
-  readonly reason?: 'revoked' | 'expired'
+  readonly reason?: EndReason
   readonly endedAtMs?: number
 }
+
+/** Why a bundle is over. One that `failed` was never answered to anyone. */
+export type EndReason = 'revoked' | 'expired' | 'failed'
 
 /** A lease of a committed bundle. */
 export type CommittedLease = Lease & { readonly state: 'committed'; readonly tokenExpiresAtMs: number }
@@ -39,6 +44,11 @@ export function isHalfSpent(lease: Lease, fullMs: number, nowMs: number): boolea
   return lease.expiresAtMs - nowMs < fullMs / 2
 }
 
+/** The lease once nobody writes its draft (any more). */
+export function withoutWriter({ writer: _writer, ...lease }: Lease): Lease {
+  return lease
+}
+
 /** The lease a committed bundle has after being renewed now. */
 export function renewed(lease: CommittedLease, times: LeaseTimes, nowMs: number): CommittedLease {
   return { ...lease, expiresAtMs: Math.min(nowMs + times.leaseMs, lease.tokenExpiresAtMs) }
@@ -46,15 +56,17 @@ export function renewed(lease: CommittedLease, times: LeaseTimes, nowMs: number)
 
 /** The lease of a bundle whose draft is complete. */
 export function committed(lease: Lease, times: LeaseTimes, nowMs: number): CommittedLease {
-  const { writer: _writer, ...rest } = lease
   const tokenExpiresAtMs = nowMs + times.maxAgeMs
-  return renewed({ ...rest, state: 'committed', expiresAtMs: 0, tokenExpiresAtMs }, times, nowMs)
+  return renewed(
+    { ...withoutWriter(lease), state: 'committed', expiresAtMs: 0, tokenExpiresAtMs },
+    times,
+    nowMs
+  )
 }
 
 /** The lease of a bundle that is over. */
-export function ended(lease: Lease, reason: 'revoked' | 'expired', nowMs: number): Lease {
-  const { writer: _writer, ...rest } = lease
-  return { ...rest, state: 'ended', reason, endedAtMs: nowMs }
+export function ended(lease: Lease, reason: EndReason, nowMs: number): Lease {
+  return { ...withoutWriter(lease), state: 'ended', reason, endedAtMs: nowMs }
 }
 
 /** @throws StagingError `STAGE_ERR_GONE` with reason and time when the bundle has ended or its lease has run out */

@@ -15,7 +15,8 @@ import {
   isCommitted,
   type Lease,
   refuseGone,
-  uploadRunning
+  uploadRunning,
+  withoutWriter
 } from './lease.ts'
 import { checkEntriesCount, checkUploadBytes, tooLarge } from './limits.ts'
 import { publicEntries, type StoredEntry } from './manifests.ts'
@@ -72,9 +73,9 @@ export class OneShots {
       throw new StagingError('STAGE_ERR_UPLOAD_RUNNING', { retryAfterSeconds: 1 })
     this.#running.add(bundleId)
     try {
-      const done = await this.#begin(uploader, bundleId)
-      if (done !== undefined) return await this.#compare(bundleId, done, files)
-      return await this.#run(uploader, bundleId, files, signal)
+      const lease = await this.#begin(uploader, bundleId)
+      if (isCommitted(lease)) return await this.#compare(bundleId, lease, files)
+      return await this.#run(lease, bundleId, files, signal)
     } catch (error) {
       // What cannot be undone is swept with its draft; the first error is the one to tell.
       await this.#undo(bundleId).catch(() => {})
@@ -84,25 +85,20 @@ export class OneShots {
     }
   }
 
-  /** @returns the lease when the bundle is there already, else undefined: then this process may write it */
-  async #begin(uploader: Uploader, bundleId: string): Promise<CommittedLease | undefined> {
+  /** @returns the lease: committed when the bundle is there already, else one that lets this process write it */
+  async #begin(uploader: Uploader, bundleId: string): Promise<Lease> {
     const { store, clock, times } = this.#context
     const nowMs = clock.now()
     const writer = { id: this.#writerId, untilMs: nowMs + 2 * writerPulseMs }
     const expiresAtMs = nowMs + times.draftLeaseMs
-    const lease: Lease = { ...uploader, state: 'draft', createdAtMs: nowMs, expiresAtMs, writer }
+    const lease: Lease = { ...uploader, state: 'draft', turn: 0, createdAtMs: nowMs, expiresAtMs, writer }
     const begun = await beginDraft(this.#context, bundleId, lease, current =>
       this.#takeOver(current, lease, bundleId)
     )
     if (isCommitted(begun.lease)) return begun.lease
-    try {
-      if (!begun.isNew) await removeBytes(store, bundleId)
-      await store.create(indexKey(uploader.namespace, bundleId), '')
-    } catch (error) {
-      await this.#undo(bundleId)
-      throw error
-    }
-    return undefined
+    if (!begun.isNew) await removeBytes(store, bundleId)
+    await store.create(indexKey(uploader.namespace, bundleId), '')
+    return begun.lease
   }
 
   #takeOver(current: Lease, mine: Lease, bundleId: string): Lease {
@@ -113,11 +109,11 @@ export class OneShots {
     const isAlive = current.writer !== undefined && current.writer.untilMs > nowMs
     // Within this process #running knows better.
     if (isAlive && current.writer.id !== this.#writerId) throw uploadRunning(current, nowMs)
-    return mine
+    return { ...mine, turn: current.turn + 1, createdAtMs: current.createdAtMs }
   }
 
   async #run(
-    uploader: Uploader,
+    { namespace, turn }: Lease,
     bundleId: string,
     files: AsyncIterable<ArrivingFile>,
     signal: AbortSignal
@@ -125,22 +121,23 @@ export class OneShots {
     const { store, leases, manifests, clock, times, hints, limits } = this.#context
     const stop = clock.every(writerPulseMs, () => this.#pulse(bundleId).catch(() => {}))
     try {
+      // A writer that was taken over may still write: it must not hit upon the same numbers.
+      const firstNumber = turn * limits.maxEntriesCount
       const arrived = await receiveFiles(files, limits, (number, source, limitBytes) =>
-        store.put(dataKey(bundleId, number), source, { limitBytes }, signal)
+        store.put(dataKey(bundleId, firstNumber + number), source, { limitBytes }, signal)
       )
-      const entries = keepFirstData(arrived)
-      const repeats = arrived.flatMap((_, number) =>
-        entries.some(({ data }) => data === number) ? [] : [number]
-      )
+      const entries = keepFirstData(arrived, firstNumber)
+      const kept = new Set(entries.map(({ data }) => data))
+      const repeats = arrived.map((_, number) => firstNumber + number).filter(number => !kept.has(number))
       await store.delete(repeats.map(number => dataKey(bundleId, number)))
       const createdAt = new Date(clock.now()).toISOString()
-      await manifests.create({ bundleId, namespace: uploader.namespace, createdAt, entries })
+      await manifests.create({ bundleId, namespace, createdAt, entries })
       const lease = await leases.swap(bundleId, current => {
         if (current.state !== 'draft') refuseGone(current, bundleId, clock.now())
-        if (current.writer?.id !== this.#writerId) throw uploadRunning(current, clock.now())
+        if (current.turn !== turn) throw uploadRunning(current, clock.now())
         return committed(current, times, clock.now())
       })
-      for (const { sha256 } of entries) await hints.remember(uploader.namespace, bundleId, sha256)
+      for (const { sha256 } of entries) await hints.remember(namespace, bundleId, sha256)
       return { bundleId, lease, entries }
     } finally {
       stop()
@@ -172,11 +169,14 @@ export class OneShots {
     )
   }
 
-  /** Removes all of a failed upload, unless it is no longer this process's to remove. */
+  /**
+   * Removes all of a failed upload. One that had been begun before goes back to being a draft that nobody writes, for the
+   * next to take over.
+   */
   async #undo(bundleId: string): Promise<void> {
-    const lease = await this.#context.leases.find(bundleId)
-    if (lease?.state !== 'draft' || lease.writer?.id !== this.#writerId) return
-    await discardDraft(this.#context, bundleId, lease)
+    const isMine = (lease: Lease) => lease.state === 'draft' && lease.writer?.id === this.#writerId
+    await discardDraft(this.#context, bundleId, isMine)
+    await this.#context.leases.swap(bundleId, lease => (isMine(lease) ? withoutWriter(lease) : lease))
   }
 }
 
@@ -207,9 +207,11 @@ async function receiveFiles(
 }
 
 /** Lays out what arrived; of equal bytes, the first to arrive are the ones that stay. */
-function keepFirstData(arrived: readonly AnnouncedEntry[]): readonly StoredEntry[] {
+function keepFirstData(arrived: readonly AnnouncedEntry[], firstNumber: number): readonly StoredEntry[] {
   const numbers = new Map<string, number>()
-  for (const [number, { sha256 }] of arrived.entries()) if (!numbers.has(sha256)) numbers.set(sha256, number)
+  for (const [number, { sha256 }] of arrived.entries()) {
+    if (!numbers.has(sha256)) numbers.set(sha256, firstNumber + number)
+  }
   return layOut(arrived).map(entry => ({ ...entry, data: numbers.get(entry.sha256) ?? 0 }))
 }
 

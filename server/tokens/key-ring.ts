@@ -27,32 +27,43 @@ export type KeySearch = SigningKey | { readonly retryAfterSeconds: number } | un
 
 /**
  * The keys of a directory, one file a key, as a mounted Secret has them. It is read again as time goes, so keys can be
- * added and removed while the server runs.
+ * added and removed while the server runs. A file that cannot be a key then counts as none; the others go on.
  */
 export class KeyRing {
   readonly #directory: string
   readonly #activationMs: number
   readonly #now: () => number
+  readonly #onTrouble: OnTrouble
   #keys: readonly SigningKey[] = []
   #loadedAtMs = Number.NEGATIVE_INFINITY
   readonly #firstSeenMs = new Map<string, number>()
   readonly #unknownSinceMs = new LRUCache<string, number>({ max: rememberedUnknownCount })
 
-  private constructor(directory: string, activationMs: number, now: () => number) {
+  private constructor(directory: string, activationMs: number, now: () => number, onTrouble: OnTrouble) {
     this.#directory = directory
     this.#activationMs = activationMs
     this.#now = now
+    this.#onTrouble = onTrouble
   }
 
   /**
    * @param activationMs how long a key must have been seen before it signs, so that all servers know it by then
    * @param now milliseconds since the epoch
+   * @param onTrouble told of what is wrong with the directory later on
    * @throws Error that names the file when a key is too short, or the directory has none
    */
-  static async open(directory: string, activationMs: number, now: () => number): Promise<KeyRing> {
-    const ring = new KeyRing(directory, activationMs, now)
-    await ring.#load()
-    return ring
+  static async open(
+    directory: string,
+    activationMs: number,
+    now: () => number,
+    onTrouble: OnTrouble
+  ): Promise<KeyRing> {
+    const ring = new KeyRing(directory, activationMs, now, onTrouble)
+    await ring.#load(error => {
+      throw error
+    })
+    if (ring.#keys.length > 0) return ring
+    throw new Error(`signing keys directory ${directory}: expected at least one file, found none`)
   }
 
   /**
@@ -75,7 +86,7 @@ export class KeyRing {
     if (known !== undefined) return known
     const sinceMs = this.#unknownSinceMs.get(kid)
     if (sinceMs === undefined) {
-      await this.#load()
+      await this.#load(this.#onTrouble)
       this.#unknownSinceMs.set(kid, this.#loadedAtMs)
       return this.#withId(kid) ?? { retryAfterSeconds: 5 }
     }
@@ -87,32 +98,40 @@ export class KeyRing {
   }
 
   async #refresh(): Promise<void> {
-    if (this.#now() - this.#loadedAtMs >= refreshAfterMs) await this.#load()
+    if (this.#now() - this.#loadedAtMs >= refreshAfterMs) await this.#load(this.#onTrouble)
   }
 
-  async #load(): Promise<void> {
+  async #load(onTrouble: OnTrouble): Promise<void> {
     this.#loadedAtMs = this.#now()
-    const keys: SigningKey[] = []
-    for (const kid of (await readdir(this.#directory)).sort()) {
-      // A mounted Secret has its own bookkeeping beside the keys, in names that begin with a dot.
-      if (kid.startsWith('.') || !(await stat(join(this.#directory, kid))).isFile()) continue
-      const secret = await readFile(join(this.#directory, kid))
-      if (secret.length < minKeyBytes) {
-        throw new Error(
-          `signing key ${join(this.#directory, kid)}: expected at least ${minKeyBytes} bytes, found ${secret.length}`
-        )
-      }
-      keys.push({ kid, secret })
+    try {
+      this.#keys = await readKeys(this.#directory, onTrouble)
+    } catch (error) {
+      onTrouble(error)
     }
-    if (keys.length === 0) {
-      throw new Error(`signing keys directory ${this.#directory}: expected at least one file, found none`)
-    }
-    this.#keys = keys
-    for (const { kid } of keys) {
-      const seenMs = keys.length === 1 ? Number.NEGATIVE_INFINITY : this.#now()
+    for (const { kid } of this.#keys) {
+      const seenMs = this.#keys.length === 1 ? Number.NEGATIVE_INFINITY : this.#now()
       if (!this.#firstSeenMs.has(kid)) this.#firstSeenMs.set(kid, seenMs)
     }
   }
+}
+
+type OnTrouble = (error: unknown) => void
+
+/** The usable keys of a directory by name; the others are told to `onTrouble`. */
+async function readKeys(directory: string, onTrouble: OnTrouble): Promise<readonly SigningKey[]> {
+  const keys: SigningKey[] = []
+  for (const kid of (await readdir(directory)).sort()) {
+    const path = join(directory, kid)
+    // A mounted Secret has its own bookkeeping beside the keys, in names that begin with a dot.
+    if (kid.startsWith('.') || !(await stat(path)).isFile()) continue
+    const secret = await readFile(path)
+    if (secret.length >= minKeyBytes) keys.push({ kid, secret })
+    else
+      onTrouble(
+        new Error(`signing key ${path}: expected at least ${minKeyBytes} bytes, found ${secret.length}`)
+      )
+  }
+  return keys
 }
 
 /** Makes the directory with one random key where there is none: for a server that only this machine can reach. */

@@ -1,0 +1,1 @@
+"""What the word count needs to know about words. Imported on the driver and on every executor."""

@@ -1,0 +1,55 @@
+import { exitCodes } from '../shared/exit-codes.ts'
+import { checkOptions } from './check-options.ts'
+import { fetchBundle } from './fetch-bundle.ts'
+import { FetchError } from './fetch-error.ts'
+import { helpText, optionTable, readOptions } from './options.ts'
+import { JsonReport, writeTerminationLog } from './report.ts'
+
+/** As shells name the end by a signal: 128 and its number. */
+const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const
+
+const { terminationLog } = optionTable
+let terminationLogFile: string = process.env[terminationLog.env] || terminationLog.default
+const report = new JsonReport(line => process.stdout.write(line))
+const stop = new AbortController()
+let stoppedCode: number | undefined
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  // Once: a second signal ends the program the hard way.
+  process.once(name, () => {
+    stoppedCode = signalCodes[name]
+    stop.abort(new Error(name))
+  })
+}
+
+process.exit(await run())
+
+async function run(): Promise<number> {
+  try {
+    const values = readOptions(process.argv.slice(2), process.env)
+    if (values === undefined) {
+      process.stdout.write(helpText())
+      return exitCodes.ok.code
+    }
+    terminationLogFile = values.terminationLog
+    const options = checkOptions(values)
+    report.event('info', 'starting', values)
+    const summary = await fetchBundle(options, report, stop.signal)
+    report.event('info', 'complete', { ...summary })
+    return exitCodes.ok.code
+  } catch (error) {
+    if (stoppedCode === undefined) return fail(error)
+    report.event('warn', 'stopped by a signal', { exitCode: stoppedCode })
+    return stoppedCode
+  }
+}
+
+function fail(error: unknown): number {
+  const { exit, subject, expected, found } =
+    error instanceof FetchError
+      ? error.failure
+      : { exit: 'internal' as const, subject: 'program', expected: 'no fault', found: String(error) }
+  const exitCode = exitCodes[exit].code
+  report.event('error', 'failed', { cause: exit, exitCode, file: subject, expected, found })
+  writeTerminationLog(terminationLogFile, `${exit}: ${subject}: expected ${expected}, found ${found}`)
+  return exitCode
+}
