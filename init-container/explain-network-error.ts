@@ -1,10 +1,10 @@
 import { codeOf, FetchError, TransientError } from './fetch-error.ts'
 
 /** Node's and OpenSSL's names for a certificate that does not hold, and for a server that speaks no TLS. */
-const untrusted = /CERT|CRL|SIGNATURE|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME|WRONG_VERSION_NUMBER/
+const untrusted = /CERT|CRL|SIGNATURE|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME|wrong.version.number/i
 
-/** What is no HTTP, and the other ways a TLS handshake breaks. */
-const othersPassing = /^(HPE_|ERR_SSL_|EPROTO$)/
+/** undici's errors (but the one for a wrong call), its parser's, and the other ways a TLS handshake breaks. */
+const othersPassing = /^(UND_ERR_(?!INVALID_ARG)|HPE_|ERR_SSL_|EPROTO$)/
 
 /** What a network does that may be better the next time. */
 const passing: readonly string[] = [
@@ -30,7 +30,7 @@ export function explainNetworkError(error: unknown, subject: string, caFile: str
   if (!(error instanceof Error)) return error
   const code = codeOf(error)
   const found = `${code} (${error.message})`
-  if (untrusted.test(code)) {
+  if (untrusted.test(code) || (code === 'EPROTO' && untrusted.test(error.message))) {
     const authorities = caFile === undefined ? "Node's own authorities" : `the authorities in ${caFile}`
     const expected = `a TLS server that ${authorities} vouch for`
     return new FetchError({ exit: 'refused', subject, expected, found }, error)

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import { retryAfterMs } from '../shared/backoff.ts'
 import { quote } from '../shared/errors.ts'
 import { KiB } from '../shared/units.ts'
 import { FetchError, TransientError } from './fetch-error.ts'
+import type { Answer } from './http-client.ts'
 import { readText } from './read-text.ts'
 
 const maxErrorBytes = 64 * KiB
@@ -15,13 +15,14 @@ const shownFields = ['code', 'message', 'expected', 'found', 'reason', 'endedAt'
  *
  * @param token is blotted out, should the server repeat it
  */
-export async function explainStatus(subject: string, answer: IncomingMessage, token: string): Promise<Error> {
-  const { statusCode = 0, headers } = answer
-  const body = await readText(answer, maxErrorBytes)
+export async function explainStatus(subject: string, answer: Answer, token: string): Promise<Error> {
+  const { statusCode, headers } = answer
+  const body = await readText(answer.body, maxErrorBytes)
   const found = `status ${statusCode}${describe(body?.replaceAll(token, '[token]'))}`
   const failure = { subject, expected: 'status 200', found }
   if (statusCode === 408 || statusCode === 429 || statusCode >= 500) {
-    const waitMs = retryAfterMs(headers['retry-after'], Date.now())
+    const header = headers['retry-after']
+    const waitMs = retryAfterMs(typeof header === 'string' ? header : undefined, Date.now())
     return new TransientError({ ...failure, exit: 'gaveUp' }, waitMs)
   }
   return new FetchError({ ...failure, exit: statusCode === 404 || statusCode === 410 ? 'gone' : 'refused' })

@@ -83,7 +83,7 @@ export async function fetchBundle(
 ): Promise<FetchSummary> {
   const startedMs = surroundings.nowMs()
   try {
-    using client = await HttpClient.open(options)
+    await using client = await HttpClient.open(options)
     const summary = await layOut({ options, report, surroundings, client }, signal)
     return { ...summary, durationMs: Math.round(surroundings.nowMs() - startedMs) }
   } catch (error) {

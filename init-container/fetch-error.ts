@@ -35,7 +35,7 @@ export class TransientError extends Error {
   }
 }
 
-/** The `code` of an error of the system or of TLS; empty when there is none. */
+/** The `code` of an error of the system, TLS or undici; empty when there is none. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

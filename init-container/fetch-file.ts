@@ -1,9 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { quote } from '../shared/errors.ts'
 import type { ExitCause } from '../shared/exit-codes.ts'
 import { entryPath } from '../shared/paths.ts'
 import type { FetchTask } from './fetch-bundle.ts'
 import { TransientError } from './fetch-error.ts'
+import type { Answer } from './http-client.ts'
 import { PartFile } from './part-file.ts'
 import { persevere } from './persevere.ts'
 import type { MissingFile } from './staging-directory.ts'
@@ -13,9 +14,9 @@ import type { Tally } from './tally.ts'
  * Brings the file's bytes to `partPath`: what is there already is kept, the rest is asked for by `Range` under
  * `If-Match`, as often as it takes. Bytes with a wrong digest are thrown away, and their like are no progress again.
  *
- * Why no library's retry: undici's RetryAgent, the one that resumes, can only fail once a body has begun and the next
- * answer is not the awaited 206, and drops that answer's body. A bundle revoked in the middle of a download would have
- * no reason, and a loop around it for 200, 412 and wrong digests would be needed anyway, with a second clock.
+ * Why not undici's RetryAgent, which resumes too: once a body has begun, it can only fail on an answer other than the
+ * awaited 206, and it drops that answer's body. A bundle revoked in the middle of a download would have no reason, and
+ * a loop around it for 200, 412 and wrong digests would be needed anyway, with a second clock and a second backoff.
  *
  * @throws FetchError
  */
@@ -72,20 +73,20 @@ class Download {
   }
 
   /** A body that begins exactly where the part ends; a server that ignores `Range` makes the part begin again. */
-  async #askForRest(signal: AbortSignal): Promise<IncomingMessage> {
+  async #askForRest(signal: AbortSignal): Promise<Readable> {
     const { path, sha256 } = this.#file
     const { namespace, bundleId } = this.#task.options
     const fromBytes = this.#part.sizeBytes
     const headers = { 'if-match': `"${sha256}"`, ...(fromBytes > 0 && { range: `bytes=${fromBytes}-` }) }
     const answer = await this.#task.client.get(path, entryPath(namespace, bundleId, path), headers, signal)
     const failure = this.#misfit(answer, fromBytes)
-    if (failure !== undefined) answer.destroy()
+    if (failure !== undefined) answer.body.destroy()
     if (failure !== undefined || answer.statusCode === 200) await this.#startAnew()
     if (failure !== undefined) throw failure
-    return answer
+    return answer.body
   }
 
-  #misfit({ statusCode, headers }: IncomingMessage, fromBytes: number): TransientError | undefined {
+  #misfit({ statusCode, headers }: Answer, fromBytes: number): TransientError | undefined {
     const { sizeBytes } = this.#file
     if (statusCode === 200) {
       const found = headers['content-length'] ?? `${sizeBytes}`

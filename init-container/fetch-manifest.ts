@@ -17,8 +17,8 @@ const maxManifestBytes = 16 * MiB
 export async function fetchManifest(task: FetchTask, signal: AbortSignal): Promise<Manifest> {
   const { namespace, bundleId } = task.options
   const text = await persevere(task, subject, signal, async () => {
-    const answer = await task.client.get(subject, manifestPath(namespace, bundleId), {}, signal)
-    return readText(answer, maxManifestBytes)
+    const { body } = await task.client.get(subject, manifestPath(namespace, bundleId), {}, signal)
+    return readText(body, maxManifestBytes)
   })
   if (text === undefined) {
     throw new FetchError({

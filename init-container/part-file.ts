@@ -49,6 +49,7 @@ export class PartFile implements AsyncDisposable {
    * Adds what `source` yields. When the source fails, all it gave before is kept, and then its error is thrown; for
    * that reason there is no `pipeline` here, which drops what its sink still holds.
    *
+   * @param source chunks that nobody needs afterwards: their memory is given back
    * @param onBytes called with the size of each chunk; when it throws, that ends the source
    */
   async append(source: AsyncIterable<Buffer>, onBytes: (countBytes: number) => void): Promise<void> {
@@ -99,6 +100,7 @@ export class PartFile implements AsyncDisposable {
       const rest = Buffer.concat(chunks).subarray(this.#writtenBytes - endBytes)
       this.#writtenBytes += (await this.#file.write(rest, 0, rest.length, this.#writtenBytes)).bytesWritten
     }
+    for (const chunk of chunks) release(chunk)
   }
 }
 
@@ -112,6 +114,14 @@ export async function digestFile(path: string, signal: AbortSignal): Promise<str
   const hash = createHash('sha256')
   await digestInto(hash, file, signal)
   return hash.digest('hex')
+}
+
+/**
+ * Gives the memory of a chunk back now. The garbage collector would let 64 MiB of network buffers gather first
+ * (measured: 50 MiB more at the peak). A chunk that does not fill its buffer may share it and is left alone.
+ */
+function release({ buffer, length }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0)
 }
 
 /** No stream, because those of a FileHandle close it or keep it from closing. @returns the bytes read */

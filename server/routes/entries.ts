@@ -31,7 +31,7 @@ export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
         found: request.headers.range ?? ''
       })
     }
-    const bytes = await staging.bundles.open(ns, id, entry, answer.range)
+    const bytes = await staging.bundles.open(entry, answer.range)
     try {
       // Straight to the socket: Fastify would pipe, and a pipe cannot say when a buffer may be used again.
       reply.hijack()

@@ -1,8 +1,7 @@
 import { StagingError } from '../../shared/errors.ts'
-import { dayMs } from '../../shared/units.ts'
 import { type ByteRange, type OpenBytes, StorageError } from '../storage/storage-driver.ts'
-import { removeBytes } from './data-objects.ts'
-import { dataKey, dueKey, indexFolder, indexKey } from './keys.ts'
+import { removeEnded } from './ending.ts'
+import { dataKey, indexFolder } from './keys.ts'
 import {
   type CommittedLease,
   ended,
@@ -29,6 +28,11 @@ export interface BundlePage {
   readonly next?: string
 }
 
+/** An entry, and the manifest that it was found in. */
+export interface FoundEntry extends StoredEntry {
+  readonly in: StoredManifest
+}
+
 /** Bundles once they are staged: read, renewed, listed, ended. */
 export class Bundles {
   readonly #context: StagingContext
@@ -50,7 +54,7 @@ export class Bundles {
     refuseGone(lease, bundleId, clock.now())
     if (!isCommitted(lease)) throw gone(bundleId, 'never committed')
     if (this.#isWorthRenewal(lease)) await this.#keep(bundleId)
-    return manifests.get(bundleId)
+    return manifests.get({ bundleId, attempt: lease.attempt })
   }
 
   /**
@@ -59,11 +63,11 @@ export class Bundles {
    * @param path `<kind>/<name>`
    * @throws StagingError `STAGE_ERR_GONE`; `STAGE_ERR_NOT_FOUND` when the bundle has no such entry
    */
-  async findEntry(namespace: string, bundleId: string, path: string): Promise<StoredEntry> {
-    const { entries } = await this.read(namespace, bundleId)
-    const entry = entries.find(candidate => candidate.path === path)
+  async findEntry(namespace: string, bundleId: string, path: string): Promise<FoundEntry> {
+    const manifest = await this.read(namespace, bundleId)
+    const entry = manifest.entries.find(candidate => candidate.path === path)
     if (entry === undefined) throw new StagingError('STAGE_ERR_NOT_FOUND', { subject: path })
-    return entry
+    return { ...entry, in: manifest }
   }
 
   /**
@@ -71,11 +75,11 @@ export class Bundles {
    *
    * @throws StagingError `STAGE_ERR_GONE` when the bundle has ended since
    */
-  async open(namespace: string, bundleId: string, entry: StoredEntry, range: ByteRange): Promise<OpenBytes> {
+  async open(entry: FoundEntry, range: ByteRange): Promise<OpenBytes> {
     try {
-      return await this.#context.store.open(dataKey(bundleId, entry.data), range)
+      return await this.#context.store.open(dataKey(entry.in, entry.data), range)
     } catch (error) {
-      await this.read(namespace, bundleId)
+      await this.read(entry.in.namespace, entry.in.bundleId)
       throw error
     }
   }
@@ -97,23 +101,17 @@ export class Bundles {
   }
 
   /**
-   * Ends a bundle or a draft now. Its lease says so from then on; its bytes are removed before this resolves. Two more
-   * looks are filed: a day later for what a slow writer finishes after this, and when the last token ends.
+   * Ends a bundle or a draft now. Its lease says so from then on; its bytes are removed before this resolves.
    *
    * @throws StagingError `STAGE_ERR_NOT_FOUND`
    */
   async revoke(namespace: string, bundleId: string): Promise<void> {
-    const { store, leases, manifests, clock } = this.#context
+    const { leases, clock } = this.#context
     await leases.get(namespace, bundleId)
     const lease = await leases.swap(bundleId, current =>
       current.state === 'ended' ? current : ended(current, 'revoked', clock.now())
     )
-    const endedAtMs = lease.endedAtMs ?? clock.now()
-    await store.create(dueKey(endedAtMs + dayMs, bundleId), '')
-    await store.create(dueKey(lease.tokenExpiresAtMs ?? endedAtMs + dayMs, bundleId), '')
-    manifests.forget(bundleId)
-    await removeBytes(store, bundleId)
-    await store.delete([indexKey(namespace, bundleId)])
+    await removeEnded(this.#context, bundleId, lease)
   }
 
   /** The bundles of a namespace after the id `after`, at most `limit`, by id; drafts and expired ones as well. */

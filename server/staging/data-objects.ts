@@ -1,5 +1,5 @@
 import { listAll, type StorageDriver } from '../storage/storage-driver.ts'
-import { dataFolder, manifestKey } from './keys.ts'
+import { type Attempt, dataFolder, manifestKey } from './keys.ts'
 import type { StoredEntry, StoredManifest } from './manifests.ts'
 
 /** The first entry of each data object: what has to arrive, each once. */
@@ -16,20 +16,20 @@ export function dataBytes(entries: readonly StoredEntry[]): number {
 /** The entries whose bytes are not there yet. Bytes that are there are right: others never become visible. */
 export async function lackingData(
   store: StorageDriver,
-  { bundleId, entries }: StoredManifest
+  manifest: StoredManifest
 ): Promise<readonly StoredEntry[]> {
   const there = new Set<string>()
-  for await (const name of listAll(store, dataFolder(bundleId))) there.add(name)
-  return distinctData(entries).filter(({ data }) => !there.has(String(data)))
+  for await (const name of listAll(store, dataFolder(manifest))) there.add(name)
+  return distinctData(manifest.entries).filter(({ data }) => !there.has(String(data)))
 }
 
-/** Removes all bytes of a bundle and then its manifest, in pages. */
-export async function removeBytes(store: StorageDriver, bundleId: string): Promise<void> {
-  const folder = dataFolder(bundleId)
+/** Removes all bytes of an attempt and then its manifest, in pages. */
+export async function removeBytes(store: StorageDriver, attempt: Attempt): Promise<void> {
+  const folder = dataFolder(attempt)
   while (true) {
     const names = await store.list(folder, '', 1000)
     if (names.length === 0) break
     await store.delete(names.map(name => folder + name))
   }
-  await store.delete([manifestKey(bundleId)])
+  await store.delete([manifestKey(attempt)])
 }

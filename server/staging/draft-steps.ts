@@ -1,4 +1,4 @@
-import { removeBytes } from './data-objects.ts'
+import { removeAttempts } from './ending.ts'
 import { dueKey, indexKey, leaseKey } from './keys.ts'
 import { ended, type Lease } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
@@ -34,26 +34,16 @@ export async function beginDraft(
 }
 
 /**
- * Removes all of a draft whose first request failed: nobody was told of it. That it ends is settled by a swap before
- * anything goes, so a request with the same key that has taken it up meanwhile keeps it. The marker goes last: should
- * this be cut short, the sweep does the rest.
- *
- * @param isMine whether the lease is still as the failed request left it
+ * Removes all of a draft whose only request failed, and whose id, random, nobody else can know. That it ends is settled
+ * by a swap before anything goes. The marker goes last: should this be cut short, the sweep does the rest.
  */
-export async function discardDraft(
-  context: StagingContext,
-  bundleId: string,
-  isMine: (lease: Lease) => boolean
-): Promise<void> {
-  const { store, leases, manifests, clock, times } = context
+export async function discardDraft(context: StagingContext, bundleId: string): Promise<void> {
+  const { store, leases, clock, times } = context
   const lease = await leases.swap(bundleId, current =>
-    current.state === 'draft' && current.turn === 0 && isMine(current)
-      ? ended(current, 'failed', clock.now())
-      : current
+    current.state === 'draft' ? ended(current, 'failed', clock.now()) : current
   )
   if (lease.reason !== 'failed') return
-  manifests.forget(bundleId)
-  await removeBytes(store, bundleId)
+  await removeAttempts(context, bundleId, lease)
   await store.delete([indexKey(lease.namespace, bundleId)])
   await store.delete([leaseKey(bundleId)])
   await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])

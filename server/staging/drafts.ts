@@ -21,6 +21,9 @@ import { checkEntriesCount, checkUploadBytes } from './limits.ts'
 import { numberData, type StoredEntry, type StoredManifest } from './manifests.ts'
 import type { StagingContext, Uploader } from './staging-context.ts'
 
+/** A declared draft has one attempt: declared again, it is the same entries. */
+const attempt = 0
+
 /** How many claims by digest are under way at once for one draft. */
 const parallelClaimsCount = 8
 
@@ -65,11 +68,13 @@ export class Drafts {
     if (begun.lease.state === 'committed') return { bundleId, missing: [] }
     try {
       const createdAt = new Date(lease.createdAtMs).toISOString()
-      await manifests.create({ bundleId, namespace: uploader.namespace, createdAt, entries })
-      await store.create(indexKey(uploader.namespace, bundleId), '')
-      return { bundleId, missing: await this.#claimAll(uploader, await manifests.get(bundleId)) }
+      const { namespace } = uploader
+      await manifests.create({ bundleId, attempt, namespace, createdAt, entries })
+      await store.create(indexKey(namespace, bundleId), '')
+      return { bundleId, missing: await this.#claimAll(uploader, await manifests.get({ bundleId, attempt })) }
     } catch (error) {
-      if (begun.isNew) await discardDraft(this.#context, bundleId, () => true)
+      // With a key the draft waits for the request to be repeated, until its lease ends.
+      if (idempotencyKey === undefined) await discardDraft(this.#context, bundleId)
       throw error
     }
   }
@@ -104,12 +109,12 @@ export class Drafts {
       this.#pushOn(bundleId).catch(() => {})
     )
     try {
-      const key = dataKey(bundleId, data)
+      const key = dataKey(manifest, data)
       const stored = await store.put(key, source, { limitBytes: sizeBytes, sizeBytes, sha256 }, signal)
       const lease = await leases.get(namespace, bundleId)
       if (lease.state === 'ended') await store.delete([key])
       refuseGone(lease, bundleId, clock.now())
-      await hints.remember(namespace, bundleId, sha256)
+      await hints.remember(namespace, manifest, sha256)
       return stored
     } finally {
       stop()
@@ -141,7 +146,7 @@ export class Drafts {
     return {
       ...uploader,
       state: 'draft',
-      turn: 0,
+      attempt,
       createdAtMs: clock.now(),
       expiresAtMs: clock.now() + times.draftLeaseMs,
       declaredSha256: createHash('sha256').update(JSON.stringify(entries)).digest('hex')
@@ -152,15 +157,13 @@ export class Drafts {
   #takeUp(current: Lease, declared: Lease, bundleId: string): Lease {
     if (current.state !== 'draft') refuseGone(current, bundleId, this.#context.clock.now())
     if (current.declaredSha256 !== declared.declaredSha256) throw new StagingError('STAGE_ERR_KEY_REUSED')
-    if (current.state !== 'draft') return current
-    return { ...current, turn: current.turn + 1, expiresAtMs: declared.expiresAtMs }
+    return current.state === 'draft' ? { ...current, expiresAtMs: declared.expiresAtMs } : current
   }
 
   async #claimAll(uploader: Uploader, manifest: StoredManifest): Promise<readonly string[]> {
     const { store, hints } = this.#context
-    const { bundleId } = manifest
     const claim = async (entry: StoredEntry) =>
-      (await hints.claim(uploader.namespace, bundleId, entry)) ? [] : [entry.sha256]
+      (await hints.claim(uploader.namespace, manifest, entry)) ? [] : [entry.sha256]
     const lacking = await lackingData(store, manifest)
     try {
       // All of them end before the first failure is reported: what undoes the draft must not be overtaken by a claim.
@@ -176,7 +179,7 @@ export class Drafts {
     refuseGone(lease, bundleId, nowMs)
     if (lease.state === 'committed') throw new StagingError('STAGE_ERR_COMMITTED', { subject: bundleId })
     if (lease.declaredSha256 === undefined) throw uploadRunning(lease, nowMs)
-    const manifest = await this.#context.manifests.find(bundleId)
+    const manifest = await this.#context.manifests.find({ bundleId, attempt })
     // A crash between the lease and the manifest: nobody was told of this draft.
     if (manifest === undefined) throw new StagingError('STAGE_ERR_NOT_FOUND', { subject: bundleId })
     return manifest

@@ -1,7 +1,6 @@
-import { isBundleId } from '../../shared/names.ts'
 import { type SmallObject, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
-import { dataKey, hintKey } from './keys.ts'
-import type { Manifests, StoredEntry } from './manifests.ts'
+import { type Attempt, dataKey, hintKey } from './keys.ts'
+import type { Manifests, StoredEntry, StoredManifest } from './manifests.ts'
 
 /**
  * Where the bytes of a namespace were seen last, so that nobody sends them twice. A hint is only where to look: what
@@ -16,34 +15,43 @@ export class Hints {
     this.#manifests = manifests
   }
 
-  /** Gives `entry` of `bundleId` its bytes, if the namespace has them. @returns whether it did */
-  async claim(namespace: string, bundleId: string, entry: StoredEntry): Promise<boolean> {
-    const sourceId = (await this.#read(hintKey(namespace, entry.sha256)))?.text
-    if (sourceId === undefined || sourceId === bundleId || !isBundleId(sourceId)) return false
-    const manifest = await this.#manifests.find(sourceId)
+  /** Gives `entry` of the draft `to` its bytes, if the namespace has them. @returns whether it did */
+  async claim(namespace: string, to: Attempt, entry: StoredEntry): Promise<boolean> {
+    const from = parseHint((await this.#read(hintKey(namespace, entry.sha256)))?.text)
+    if (from === undefined || from.bundleId === to.bundleId) return false
+    const manifest = await this.#manifests.find(from)
     if (manifest?.namespace !== namespace) return false
     const source = manifest.entries.find(
       ({ sha256, sizeBytes }) => sha256 === entry.sha256 && sizeBytes === entry.sizeBytes
     )
     if (source === undefined) return false
-    const claimed = await this.#store.copy(dataKey(sourceId, source.data), dataKey(bundleId, entry.data))
+    const claimed = await this.#store.copy(dataKey(from, source.data), dataKey(to, entry.data))
     // The newer bundle stays longer.
-    if (claimed) await this.remember(namespace, bundleId, entry.sha256)
+    if (claimed) await this.remember(namespace, to, entry.sha256)
     return claimed
   }
 
   /**
-   * Notes that `bundleId` has these bytes. When another hint is written at the same time, either may win. A store that
+   * Notes that an attempt has these bytes. When another hint is written at the same time, either may win. A store that
    * cannot take it is no reason to fail a request whose bytes are stored.
    */
-  async remember(namespace: string, bundleId: string, sha256: string): Promise<void> {
+  async remember(namespace: string, attempt: Attempt, sha256: string): Promise<void> {
     const key = hintKey(namespace, sha256)
+    const text = `${attempt.bundleId} ${attempt.attempt}`
     try {
       const hint = await this.#read(key)
-      if (hint === undefined) await this.#store.create(key, bundleId)
-      else if (hint.text !== bundleId) await this.#store.replace(key, bundleId, hint.version)
+      if (hint === undefined) await this.#store.create(key, text)
+      else if (hint.text !== text) await this.#store.replace(key, text, hint.version)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
+    }
+  }
+
+  /** Removes the hints to a bundle that ends. One that came to point elsewhere meanwhile may go with them. */
+  async forget(namespace: string, { bundleId, entries }: StoredManifest): Promise<void> {
+    for (const { sha256 } of entries) {
+      const key = hintKey(namespace, sha256)
+      if (parseHint((await this.#read(key))?.text)?.bundleId === bundleId) await this.#store.delete([key])
     }
   }
 
@@ -55,4 +63,9 @@ export class Hints {
       throw error
     }
   }
+}
+
+function parseHint(text: string | undefined): Attempt | undefined {
+  const [, bundleId, attempt] = /^([0-9a-f]{32}) (\d{1,9})$/.exec(text ?? '') ?? []
+  return bundleId === undefined ? undefined : { bundleId, attempt: Number(attempt) }
 }

@@ -1,8 +1,19 @@
 /** Where everything lies in the store, the same on disk and in S3. */
 
-/** A folder per hour (UTC), in it an empty object per bundle to be looked at in that hour. */
+/** The folder of all due markers: a folder per hour, in it an empty object per bundle to be looked at in that hour. */
+export const dueRoot = 'due/'
+
+/** The hour (UTC) of a time, as the due markers write it; hours sort as their names do. */
+export function dueHour(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 13)
+}
+
+export function dueFolder(hour: string): string {
+  return `${dueRoot}${hour}/`
+}
+
 export function dueKey(atMs: number, bundleId: string): string {
-  return `due/${new Date(atMs).toISOString().slice(0, 13)}/${bundleId}`
+  return `${dueFolder(dueHour(atMs))}${bundleId}`
 }
 
 /** The only object of a bundle that changes. */
@@ -10,18 +21,28 @@ export function leaseKey(bundleId: string): string {
   return `bundles/${bundleId}/lease.json`
 }
 
-/** Written once; readable for the outside once the lease says committed. */
-export function manifestKey(bundleId: string): string {
-  return `bundles/${bundleId}/manifest.json`
+/**
+ * One try at staging a bundle. A one-shot upload that died is tried again under the same id, and the dead one may turn
+ * out to be only slow: each has a folder of its own, so it can never touch what another has written.
+ */
+export interface Attempt {
+  readonly bundleId: string
+  /** 0 for the first. */
+  readonly attempt: number
 }
 
-/** The folder of a bundle's bytes: one object for each distinct digest, named by its number. */
-export function dataFolder(bundleId: string): string {
-  return `bundles/${bundleId}/data/`
+/** Written once; readable for the outside once the lease says that this attempt is committed. */
+export function manifestKey({ bundleId, attempt }: Attempt): string {
+  return `bundles/${bundleId}/${attempt}/manifest.json`
 }
 
-export function dataKey(bundleId: string, number: number): string {
-  return `${dataFolder(bundleId)}${number}`
+/** The folder of an attempt's bytes: one object for each distinct digest, named by its number. */
+export function dataFolder({ bundleId, attempt }: Attempt): string {
+  return `bundles/${bundleId}/${attempt}/data/`
+}
+
+export function dataKey(attempt: Attempt, number: number): string {
+  return `${dataFolder(attempt)}${number}`
 }
 
 /** The folder with an empty object per bundle of a namespace. */

@@ -9,8 +9,8 @@ export interface Lease {
   readonly state: 'draft' | 'committed' | 'ended'
   readonly createdAtMs: number
   readonly expiresAtMs: number
-  /** How often the draft was taken up again: who holds an older number is not alone any more. */
-  readonly turn: number
+  /** Which attempt at staging the bundle counts. */
+  readonly attempt: number
   /** For a declared draft: the digest of what it declared, so that a retry can be told from another request. */
   readonly declaredSha256?: string
   /** For a one-shot upload while it runs: who writes, and until when that one is believed to be alive. */

@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache'
 import type { Entry, Manifest } from '../../shared/manifest.ts'
 import { type StorageDriver, StorageError } from '../storage/storage-driver.ts'
-import { manifestKey } from './keys.ts'
+import { type Attempt, manifestKey } from './keys.ts'
 
 /** An entry, and the number of the data object that holds its bytes; entries with equal bytes share one. */
 export interface StoredEntry extends Entry {
   readonly data: number
 }
 
-/** A manifest as it lies in the store. */
-export interface StoredManifest extends Omit<Manifest, 'entries'> {
+/** A manifest as it lies in the store, and the attempt that wrote it. */
+export interface StoredManifest extends Omit<Manifest, 'entries'>, Attempt {
   readonly entries: readonly StoredEntry[]
 }
 
@@ -30,17 +30,18 @@ export class Manifests {
 
   /** Writes the manifest; one that is there already stays, since it can only be the same. */
   async create(manifest: StoredManifest): Promise<void> {
-    await this.#store.create(manifestKey(manifest.bundleId), JSON.stringify(manifest))
+    await this.#store.create(manifestKey(manifest), JSON.stringify(manifest))
   }
 
   /** @returns undefined when there is none */
-  async find(bundleId: string): Promise<StoredManifest | undefined> {
-    const remembered = this.#remembered.get(bundleId)
+  async find(attempt: Attempt): Promise<StoredManifest | undefined> {
+    const key = manifestKey(attempt)
+    const remembered = this.#remembered.get(key)
     if (remembered !== undefined) return remembered
     try {
       // A boundary: only this class writes these objects.
-      const manifest = JSON.parse((await this.#store.read(manifestKey(bundleId))).text) as StoredManifest
-      this.#remembered.set(bundleId, manifest)
+      const manifest = JSON.parse((await this.#store.read(key)).text) as StoredManifest
+      this.#remembered.set(key, manifest)
       return manifest
     } catch (error) {
       if (error instanceof StorageError && error.failure === 'not-found') return undefined
@@ -49,15 +50,18 @@ export class Manifests {
   }
 
   /** The manifest of a bundle whose lease says that there is one. @throws StorageError when there is not */
-  async get(bundleId: string): Promise<StoredManifest> {
-    const manifest = await this.find(bundleId)
+  async get(attempt: Attempt): Promise<StoredManifest> {
+    const manifest = await this.find(attempt)
     if (manifest !== undefined) return manifest
-    throw new StorageError('broken', `manifest of ${bundleId} is missing though its lease promises it`)
+    throw new StorageError(
+      'broken',
+      `manifest of ${attempt.bundleId} is missing though its lease promises it`
+    )
   }
 
   /** Called when a bundle ends: its id may come again, much later, for other entries. */
-  forget(bundleId: string): void {
-    this.#remembered.delete(bundleId)
+  forget(attempt: Attempt): void {
+    this.#remembered.delete(manifestKey(attempt))
   }
 }
 

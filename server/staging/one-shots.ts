@@ -78,7 +78,7 @@ export class OneShots {
       return await this.#run(lease, bundleId, files, signal)
     } catch (error) {
       // What cannot be undone is swept with its draft; the first error is the one to tell.
-      await this.#undo(bundleId).catch(() => {})
+      await this.#undo(bundleId, idempotencyKey).catch(() => {})
       throw error
     } finally {
       this.#running.delete(bundleId)
@@ -91,12 +91,11 @@ export class OneShots {
     const nowMs = clock.now()
     const writer = { id: this.#writerId, untilMs: nowMs + 2 * writerPulseMs }
     const expiresAtMs = nowMs + times.draftLeaseMs
-    const lease: Lease = { ...uploader, state: 'draft', turn: 0, createdAtMs: nowMs, expiresAtMs, writer }
+    const lease: Lease = { ...uploader, state: 'draft', attempt: 0, createdAtMs: nowMs, expiresAtMs, writer }
     const begun = await beginDraft(this.#context, bundleId, lease, current =>
       this.#takeOver(current, lease, bundleId)
     )
     if (isCommitted(begun.lease)) return begun.lease
-    if (!begun.isNew) await removeBytes(store, bundleId)
     await store.create(indexKey(uploader.namespace, bundleId), '')
     return begun.lease
   }
@@ -109,11 +108,11 @@ export class OneShots {
     const isAlive = current.writer !== undefined && current.writer.untilMs > nowMs
     // Within this process #running knows better.
     if (isAlive && current.writer.id !== this.#writerId) throw uploadRunning(current, nowMs)
-    return { ...mine, turn: current.turn + 1, createdAtMs: current.createdAtMs }
+    return { ...mine, attempt: current.attempt + 1, createdAtMs: current.createdAtMs }
   }
 
   async #run(
-    { namespace, turn }: Lease,
+    { namespace, attempt }: Lease,
     bundleId: string,
     files: AsyncIterable<ArrivingFile>,
     signal: AbortSignal
@@ -121,23 +120,22 @@ export class OneShots {
     const { store, leases, manifests, clock, times, hints, limits } = this.#context
     const stop = clock.every(writerPulseMs, () => this.#pulse(bundleId).catch(() => {}))
     try {
-      // A writer that was taken over may still write: it must not hit upon the same numbers.
-      const firstNumber = turn * limits.maxEntriesCount
+      const at = { bundleId, attempt }
       const arrived = await receiveFiles(files, limits, (number, source, limitBytes) =>
-        store.put(dataKey(bundleId, firstNumber + number), source, { limitBytes }, signal)
+        store.put(dataKey(at, number), source, { limitBytes }, signal)
       )
-      const entries = keepFirstData(arrived, firstNumber)
+      const entries = keepFirstData(arrived)
       const kept = new Set(entries.map(({ data }) => data))
-      const repeats = arrived.map((_, number) => firstNumber + number).filter(number => !kept.has(number))
-      await store.delete(repeats.map(number => dataKey(bundleId, number)))
+      const repeats = [...arrived.keys()].filter(number => !kept.has(number))
+      await store.delete(repeats.map(number => dataKey(at, number)))
       const createdAt = new Date(clock.now()).toISOString()
-      await manifests.create({ bundleId, namespace, createdAt, entries })
+      await manifests.create({ ...at, namespace, createdAt, entries })
       const lease = await leases.swap(bundleId, current => {
         if (current.state !== 'draft') refuseGone(current, bundleId, clock.now())
-        if (current.turn !== turn) throw uploadRunning(current, clock.now())
+        if (current.attempt !== attempt) throw uploadRunning(current, clock.now())
         return committed(current, times, clock.now())
       })
-      for (const { sha256 } of entries) await hints.remember(namespace, bundleId, sha256)
+      for (const { sha256 } of entries) await hints.remember(namespace, at, sha256)
       return { bundleId, lease, entries }
     } finally {
       stop()
@@ -151,7 +149,7 @@ export class OneShots {
     files: AsyncIterable<ArrivingFile>
   ): Promise<StagedBundle> {
     const arrived = await receiveFiles(files, this.#context.limits, (_number, source) => digest(source))
-    const { entries } = await this.#context.manifests.get(bundleId)
+    const { entries } = await this.#context.manifests.get({ bundleId, attempt: lease.attempt })
     if (!isDeepStrictEqual(layOut(arrived), publicEntries(entries)))
       throw new StagingError('STAGE_ERR_KEY_REUSED')
     return { bundleId, lease, entries }
@@ -170,13 +168,17 @@ export class OneShots {
   }
 
   /**
-   * Removes all of a failed upload. One that had been begun before goes back to being a draft that nobody writes, for the
-   * next to take over.
+   * Removes all of a failed upload. With a key, the lease stays as that of a draft that nobody writes: the next request
+   * with this key takes it over.
    */
-  async #undo(bundleId: string): Promise<void> {
+  async #undo(bundleId: string, idempotencyKey: string | undefined): Promise<void> {
+    if (idempotencyKey === undefined) return discardDraft(this.#context, bundleId)
+    const { store, leases } = this.#context
     const isMine = (lease: Lease) => lease.state === 'draft' && lease.writer?.id === this.#writerId
-    await discardDraft(this.#context, bundleId, isMine)
-    await this.#context.leases.swap(bundleId, lease => (isMine(lease) ? withoutWriter(lease) : lease))
+    const lease = await leases.find(bundleId)
+    if (lease === undefined || !isMine(lease)) return
+    await removeBytes(store, { bundleId, attempt: lease.attempt })
+    await leases.swap(bundleId, current => (isMine(current) ? withoutWriter(current) : current))
   }
 }
 
@@ -207,10 +209,10 @@ async function receiveFiles(
 }
 
 /** Lays out what arrived; of equal bytes, the first to arrive are the ones that stay. */
-function keepFirstData(arrived: readonly AnnouncedEntry[], firstNumber: number): readonly StoredEntry[] {
+function keepFirstData(arrived: readonly AnnouncedEntry[]): readonly StoredEntry[] {
   const numbers = new Map<string, number>()
   for (const [number, { sha256 }] of arrived.entries()) {
-    if (!numbers.has(sha256)) numbers.set(sha256, firstNumber + number)
+    if (!numbers.has(sha256)) numbers.set(sha256, number)
   }
   return layOut(arrived).map(entry => ({ ...entry, data: numbers.get(entry.sha256) ?? 0 }))
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Writable } from 'node:stream'
-import { MiB } from '../../shared/units.ts'
+import { KiB } from '../../shared/units.ts'
 
 /**
  * A stream that appends to an open file and leaves it open, for its sync. What arrives while a write is under way is
@@ -8,7 +8,7 @@ import { MiB } from '../../shared/units.ts'
  */
 export function fileSink(file: FileHandle): Writable {
   return new Writable({
-    highWaterMark: 1 * MiB,
+    highWaterMark: 256 * KiB,
     write: (chunk: Buffer, _encoding, done) => void writeAll(file, [chunk]).then(() => done(), done),
     writev: (items, done) => {
       const chunks = items.map(({ chunk }) => chunk as Buffer)

@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import { StagingError } from '../../shared/errors.ts'
-import { MiB } from '../../shared/units.ts'
+import { KiB } from '../../shared/units.ts'
 import type { PutExpectations } from './storage-driver.ts'
 
 /**
@@ -10,7 +10,7 @@ import type { PutExpectations } from './storage-driver.ts'
  */
 export function measure(count: { sizeBytes: number }, hash: Hash, expected: PutExpectations): Transform {
   return new Transform({
-    highWaterMark: 1 * MiB,
+    highWaterMark: 256 * KiB,
     transform(chunk: Buffer, _encoding, done) {
       count.sizeBytes += chunk.length
       if (expected.sizeBytes !== undefined && count.sizeBytes > expected.sizeBytes) {

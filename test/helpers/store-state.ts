@@ -8,9 +8,10 @@ export async function assertWhole(t: Test, folder: string): Promise<void> {
   const leases = (await storeFiles(folder)).filter(path => path.endsWith('/lease.json'))
   for (const bundleId of leases.map(path => path.split('/')[1] ?? '')) {
     const read = (name: string) => readFile(join(folder, 'bundles', bundleId, name), 'utf8')
-    if (JSON.parse(await read('lease.json')).state !== 'committed') continue
-    for (const entry of JSON.parse(await read('manifest.json')).entries) {
-      t.equal(sha256(await read(`data/${entry.data}`)), entry.sha256, `${bundleId} ${entry.path}`)
+    const { state, attempt } = JSON.parse(await read('lease.json'))
+    if (state !== 'committed') continue
+    for (const entry of JSON.parse(await read(`${attempt}/manifest.json`)).entries) {
+      t.equal(sha256(await read(`${attempt}/data/${entry.data}`)), entry.sha256, `${bundleId} ${entry.path}`)
     }
   }
 }

@@ -14,9 +14,15 @@ export interface Answered {
 const headers = { authorization: `Bearer ${credential}` }
 const files = { 'a.txt': 'first file', 'b.bin': 'second file', 'empty.txt': '' }
 
+export interface SubmissionOptions {
+  /** Whether the requests have an `Idempotency-Key`, so that all of it can be said again. Default: yes. */
+  readonly keyed?: boolean
+  readonly onAnswer?: (answer: Answer) => void
+}
+
 /**
  * Goes through everything that changes a store: a one-shot upload, a draft with its blobs and commit, a second draft
- * that claims the bytes of the first, renewal, revocation. Every request has its key, so all of it can be said again.
+ * that claims the bytes of the first, renewal, revocation.
  *
  * @param answered is told of each success as it comes
  * @returns the answers, in order; a failed one ends the row
@@ -24,25 +30,29 @@ const files = { 'a.txt': 'first file', 'b.bin': 'second file', 'empty.txt': '' }
 export async function submit(
   server: Listening,
   answered: Answered,
-  onAnswer: (answer: Answer) => void = () => {}
+  options: SubmissionOptions = {}
 ): Promise<readonly Answer[]> {
   const answers: Answer[] = []
   const keep = (answer: Answer): Answer => {
     answers.push(answer)
-    onAnswer(answer)
+    options.onAnswer?.(answer)
     if (answer.status >= 300) throw new StoppedAt(answers)
     return answer
   }
   try {
     const parts = Object.entries(files).map(([name, content]) => ['files', name, content] as const)
     const shot = keep(
-      await stage(server, [...parts, ['files', 'copy-of-a.txt', files['a.txt']]], { key: 'one-shot' })
+      await stage(
+        server,
+        [...parts, ['files', 'copy-of-a.txt', files['a.txt']]],
+        options.keyed === false ? {} : { key: 'one-shot' }
+      )
     )
     answered.readable.set(shot.json.bundleId, shot.json.token)
 
-    const draft = await submitDraft(server, 'draft', keep)
+    const draft = await submitDraft(server, options.keyed === false ? undefined : 'draft', keep)
     answered.readable.set(draft.json.bundleId, draft.json.token)
-    const claim = await submitDraft(server, 'claim', keep)
+    const claim = await submitDraft(server, options.keyed === false ? undefined : 'claim', keep)
     answered.readable.set(claim.json.bundleId, claim.json.token)
 
     keep(await upload(server, 'POST', `${bundlePath('team-a', draft.json.bundleId)}/renew`))
@@ -73,7 +83,7 @@ export async function assertKept(t: Test, server: Listening, { readable, revoked
 
 async function submitDraft(
   server: Listening,
-  key: string,
+  key: string | undefined,
   keep: (answer: Answer) => Answer
 ): Promise<Answer> {
   const entries = ['a.txt', 'only in drafts.txt'].map(name => ({
@@ -84,7 +94,11 @@ async function submitDraft(
   }))
   const declared = keep(
     await call(server, 'POST', bundlesPath('team-a'), {
-      headers: { ...headers, 'content-type': 'application/json', 'idempotency-key': key },
+      headers: {
+        ...headers,
+        'content-type': 'application/json',
+        ...(key === undefined ? {} : { 'idempotency-key': key })
+      },
       body: JSON.stringify({ entries })
     })
   )

@@ -4,7 +4,7 @@ import type { StorageDriver } from '../../server/storage/storage-driver.ts'
 export interface StoreWatcher {
   /** May fail the call, or never resolve. */
   before?(method: keyof StorageDriver, args: readonly unknown[]): Promise<void> | void
-  after?(method: keyof StorageDriver, args: readonly unknown[]): void
+  after?(method: keyof StorageDriver, args: readonly unknown[], result: unknown): void
 }
 
 /** A store that tells what is asked of it. */
@@ -17,7 +17,7 @@ export function watchStore(store: StorageDriver, watcher: StoreWatcher): Storage
       return async (...args: unknown[]) => {
         await watcher.before?.(method, args)
         const result: unknown = await member.apply(target, args)
-        watcher.after?.(method, args)
+        watcher.after?.(method, args, result)
         return result
       }
     }

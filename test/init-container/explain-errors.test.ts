@@ -42,6 +42,14 @@ t.test('a certificate that does not hold stays as it is', async t => {
   }
 })
 
+t.test('a server that speaks no TLS is known by the message, when writing finds it out first', async t => {
+  const error = Object.assign(new Error('write EPROTO 40:SSL routines:wrong version number'), {
+    code: 'EPROTO'
+  })
+
+  t.match(explainNetworkError(error, 'files/x', undefined), { failure: { exit: 'refused' } })
+})
+
 t.test('what is none of them is not explained away', async t => {
   for (const fault of [errorOf('UND_ERR_INVALID_ARG'), new TypeError('a fault'), 'text', undefined]) {
     t.equal(explainNetworkError(fault, 'files/x', undefined), fault)

@@ -1,0 +1,34 @@
+import { dayMs } from '../../shared/units.ts'
+import { removeBytes } from './data-objects.ts'
+import { dueKey, indexKey } from './keys.ts'
+import type { Lease, LeaseTimes } from './lease.ts'
+import type { StagingContext } from './staging-context.ts'
+
+/** When a lease that has ended is of no use any more: no token is valid, no key is repeated. Ms since the epoch. */
+export function forgottenAtMs(lease: Lease, times: LeaseTimes): number {
+  return lease.tokenExpiresAtMs ?? lease.createdAtMs + times.maxAgeMs
+}
+
+/**
+ * Takes away what a bundle held whose lease says that it has ended, after filing the next looks: one a day after the
+ * end, for what a slow writer finishes after this, and one when the lease itself may go. Doing it again is harmless.
+ */
+export async function removeEnded(context: StagingContext, bundleId: string, lease: Lease): Promise<void> {
+  const { store, clock, times } = context
+  const secondLookMs = (lease.endedAtMs ?? clock.now()) + dayMs
+  if (clock.now() < secondLookMs) await store.create(dueKey(secondLookMs, bundleId), '')
+  await store.create(dueKey(forgottenAtMs(lease, times), bundleId), '')
+  await removeAttempts(context, bundleId, lease)
+  await store.delete([indexKey(lease.namespace, bundleId)])
+}
+
+/** Takes away the bytes and manifests of all attempts at a bundle, and the hints to them. */
+export async function removeAttempts(context: StagingContext, bundleId: string, lease: Lease): Promise<void> {
+  const { store, manifests, hints } = context
+  for (let attempt = 0; attempt <= lease.attempt; attempt += 1) {
+    const manifest = await manifests.find({ bundleId, attempt })
+    manifests.forget({ bundleId, attempt })
+    if (manifest !== undefined) await hints.forget(lease.namespace, manifest)
+    await removeBytes(store, { bundleId, attempt })
+  }
+}
