@@ -1,4 +1,4 @@
-import { type SmallObject, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { type Attempt, dataKey, hintKey } from './keys.ts'
 import type { Manifests, StoredEntry, StoredManifest } from './manifests.ts'
 
@@ -17,7 +17,7 @@ export class Hints {
 
   /** Gives `entry` of the draft `to` its bytes, if the namespace has them. @returns whether it did */
   async claim(namespace: string, to: Attempt, entry: StoredEntry): Promise<boolean> {
-    const from = parseHint((await this.#read(hintKey(namespace, entry.sha256)))?.text)
+    const from = parseHint((await readIfThere(this.#store, hintKey(namespace, entry.sha256)))?.text)
     if (from === undefined || from.bundleId === to.bundleId) return false
     const manifest = await this.#manifests.find(from)
     if (manifest?.namespace !== namespace) return false
@@ -39,7 +39,7 @@ export class Hints {
     const key = hintKey(namespace, sha256)
     const text = `${attempt.bundleId} ${attempt.attempt}`
     try {
-      const hint = await this.#read(key)
+      const hint = await readIfThere(this.#store, key)
       if (hint === undefined) await this.#store.create(key, text)
       else if (hint.text !== text) await this.#store.replace(key, text, hint.version)
     } catch (error) {
@@ -51,16 +51,8 @@ export class Hints {
   async forget(namespace: string, { bundleId, entries }: StoredManifest): Promise<void> {
     for (const { sha256 } of entries) {
       const key = hintKey(namespace, sha256)
-      if (parseHint((await this.#read(key))?.text)?.bundleId === bundleId) await this.#store.delete([key])
-    }
-  }
-
-  async #read(key: string): Promise<SmallObject | undefined> {
-    try {
-      return await this.#store.read(key)
-    } catch (error) {
-      if (error instanceof StorageError && error.failure === 'not-found') return undefined
-      throw error
+      if (parseHint((await readIfThere(this.#store, key))?.text)?.bundleId === bundleId)
+        await this.#store.delete([key])
     }
   }
 }

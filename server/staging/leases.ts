@@ -1,6 +1,6 @@
 import { StagingError } from '../../shared/errors.ts'
 import { isBundleId } from '../../shared/names.ts'
-import { type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { leaseKey } from './keys.ts'
 import type { Lease } from './lease.ts'
 
@@ -58,13 +58,8 @@ export class Leases {
   }
 
   async #read(bundleId: string): Promise<{ readonly lease: Lease; readonly version: string } | undefined> {
-    try {
-      const { text, version } = await this.#store.read(leaseKey(bundleId))
-      // A boundary: only this class writes these objects.
-      return { lease: JSON.parse(text) as Lease, version }
-    } catch (error) {
-      if (error instanceof StorageError && error.failure === 'not-found') return undefined
-      throw error
-    }
+    const found = await readIfThere(this.#store, leaseKey(bundleId))
+    // A boundary: only this class writes these objects.
+    return found && { lease: JSON.parse(found.text) as Lease, version: found.version }
   }
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Entry, Manifest } from '../../shared/manifest.ts'
-import { type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { type Attempt, manifestKey } from './keys.ts'
 
 /** An entry, and the number of the data object that holds its bytes; entries with equal bytes share one. */
@@ -38,15 +38,12 @@ export class Manifests {
     const key = manifestKey(attempt)
     const remembered = this.#remembered.get(key)
     if (remembered !== undefined) return remembered
-    try {
-      // A boundary: only this class writes these objects.
-      const manifest = JSON.parse((await this.#store.read(key)).text) as StoredManifest
-      this.#remembered.set(key, manifest)
-      return manifest
-    } catch (error) {
-      if (error instanceof StorageError && error.failure === 'not-found') return undefined
-      throw error
-    }
+    const found = await readIfThere(this.#store, key)
+    if (found === undefined) return undefined
+    // A boundary: only this class writes these objects.
+    const manifest = JSON.parse(found.text) as StoredManifest
+    this.#remembered.set(key, manifest)
+    return manifest
   }
 
   /** The manifest of a bundle whose lease says that there is one. @throws StorageError when there is not */

@@ -73,7 +73,7 @@ export class DurableFolders {
       return true
     } catch (error) {
       const code = diskErrorCode(error)
-      if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+      if (code === 'ENOTEMPTY') return false
       if (code === 'ENOENT') return true
       throw error
     }

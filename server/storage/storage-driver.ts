@@ -113,6 +113,16 @@ export class StorageError extends Error {
   }
 }
 
+/** Reads a small object that may not be there. @returns undefined when it is not */
+export async function readIfThere(store: StorageDriver, key: string): Promise<SmallObject | undefined> {
+  try {
+    return await store.read(key)
+  } catch (error) {
+    if (error instanceof StorageError && error.failure === 'not-found') return undefined
+    throw error
+  }
+}
+
 /** The names in a folder, all of them, in pages of `pageSize`: memory stays flat however many there are. */
 export async function* listAll(
   store: StorageDriver,
