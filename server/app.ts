@@ -2,7 +2,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, LogController } from 'fastify'
 import { isLoopback } from '../shared/loopback.ts'
 import { secondMs } from '../shared/units.ts'
-import type { Config } from './config.ts'
+import { type Config, v0Namespaces } from './config.ts'
 import { anonymous } from './identity/anonymous.ts'
 import { TokensFile } from './identity/tokens-file.ts'
 import type { UploadIdentity } from './identity/upload-identity.ts'
@@ -17,10 +17,12 @@ import { bundlesRoute } from './routes/bundles.ts'
 import { entriesRoute } from './routes/entries.ts'
 import { probesRoute } from './routes/probes.ts'
 import { type Clock, systemClock } from './staging/clock.ts'
-import { createStaging } from './staging/staging.ts'
+import { createStaging, type Staging } from './staging/staging.ts'
+import { SweepRunner } from './staging/sweep-runner.ts'
 import type { StorageDriver } from './storage/storage-driver.ts'
 import { DownloadTokens } from './tokens/download-tokens.ts'
 import { KeyRing } from './tokens/key-ring.ts'
+import { v0Door } from './v0/v0-door.ts'
 
 /** A connection over which nothing moves for this long is closed: slow clients hold no place for ever. */
 const idleLimitMs = 60 * secondMs
@@ -78,15 +80,28 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     await uploads.register(blobsRoute, { ...options, prefix: `${bundles}/:id` })
   })
   await server.register(entriesRoute, { ...options, prefix: '/api/v1/bundles/:ns/:id' })
+  if (config.SPARK_STAGE_V0)
+    await server.register(v0Door, { ...options, prefix: '/api', ...v0Options(config) })
   const checks = { storeWritable: () => store.probe(), keyPresent: async () => void (await keys.signing()) }
   await server.register(probesRoute, { checks, drain, now: clock.now })
 
+  const sweeps = startSweeps(server, staging, clock, config)
   const stop = async () => {
-    await drain.stop(config.SPARK_STAGE_DRAIN_SECONDS * secondMs)
+    await Promise.all([drain.stop(config.SPARK_STAGE_DRAIN_SECONDS * secondMs), sweeps.stop()])
     server.server.closeAllConnections()
     await server.close()
   }
   return { server, stop }
+}
+
+function startSweeps(server: FastifyInstance, staging: Staging, clock: Clock, config: Config): SweepRunner {
+  const { log } = server
+  return new SweepRunner(staging.sweep, clock, config.SPARK_STAGE_SWEEP_INTERVAL_SECONDS * secondMs, {
+    ended: (bundleId, { namespace, reason }) => log.info({ bundleId, namespace, reason }, 'bundle ended'),
+    failed: (bundleId, error) => log.error({ err: error, bundleId }, 'bundle not swept'),
+    done: summary => log[summary.looked > 0 ? 'info' : 'debug'](summary, 'sweep done'),
+    broken: error => log.error({ err: error }, 'sweep failed, nothing removed for that reason')
+  })
 }
 
 function createServer(config: Config, { logStream }: AppParts): FastifyInstance {
@@ -115,6 +130,10 @@ function leaseTimes(config: Config) {
     draftLeaseMs: config.SPARK_STAGE_DRAFT_LEASE_SECONDS * secondMs,
     maxAgeMs: config.SPARK_STAGE_MAX_BUNDLE_AGE_SECONDS * secondMs
   }
+}
+
+function v0Options(config: Config) {
+  return { namespaces: v0Namespaces(config), isLoopbackOnly: isLoopback(config.SPARK_STAGE_HOST) }
 }
 
 async function openIdentity(config: Config): Promise<UploadIdentity> {

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { envSchema } from 'env-schema'
 import Type, { type Static } from 'typebox'
 import { isLoopback } from '../shared/loopback.ts'
+import { checkNamespace } from '../shared/names.ts'
 import { GiB } from '../shared/units.ts'
 
 const day = 86_400
@@ -54,6 +55,12 @@ export const configSchema = Type.Object({
   SPARK_STAGE_ALLOW_PLAINTEXT: flag(
     'Allows credentials over plain http on an address that others can reach.'
   ),
+  SPARK_STAGE_V0: flag(
+    'Opens the door for clients of the apache-spark-on-k8s fork, which have no credential.'
+  ),
+  SPARK_STAGE_V0_NAMESPACES: Type.Optional(
+    text('Namespaces that the fork may stage into, separated by commas; all of them when unset.')
+  ),
   SPARK_STAGE_MAX_UPLOAD_BYTES: Type.Integer({
     default: 2 * GiB,
     minimum: 1,
@@ -66,6 +73,7 @@ export const configSchema = Type.Object({
     1,
     'How long a bundle can be renewed, and its tokens last.'
   ),
+  SPARK_STAGE_SWEEP_INTERVAL_SECONDS: seconds(60, 1, 'How often expired bundles are looked for and removed.'),
   SPARK_STAGE_DRAIN_SECONDS: seconds(25, 0, 'How long running transfers may take to end after SIGTERM.'),
   SPARK_STAGE_LOG_LEVEL: Type.Union(
     [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
@@ -89,6 +97,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return Object.freeze(config)
 }
 
+/** The namespaces that the fork's clients may stage into; undefined means all. @throws StagingError for a bad one */
+export function v0Namespaces(config: Config): readonly string[] | undefined {
+  return config.SPARK_STAGE_V0_NAMESPACES?.split(',').map(namespace => checkNamespace(namespace.trim()))
+}
+
 function defaultStore(): string {
   return pathToFileURL(join(process.cwd(), '.spark-stage')).href
 }
@@ -108,6 +121,7 @@ function refuseUnsafe(config: Config): void {
       'SPARK_STAGE_UPLOAD_AUTH=tokens needs SPARK_STAGE_UPLOAD_TOKENS_FILE (or, on loopback, set it to none)'
     )
   }
+  checkV0Namespaces(config)
   if (isLoopback(config.SPARK_STAGE_HOST)) return
   const where = `SPARK_STAGE_HOST=${config.SPARK_STAGE_HOST} is not loopback`
   if (isNone && !config.SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS) {
@@ -116,6 +130,7 @@ function refuseUnsafe(config: Config): void {
         'use tokens, or set SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS=true'
     )
   }
+  if (config.SPARK_STAGE_V0) refuseOpenV0(config, where)
   if (!config.SPARK_STAGE_ALLOW_PLAINTEXT) {
     throw new Error(
       `${where}: credentials would cross the network in plain text; ` +
@@ -124,5 +139,22 @@ function refuseUnsafe(config: Config): void {
   }
   if (config.SPARK_STAGE_SIGNING_KEYS_DIR === undefined) {
     throw new Error(`${where}: set SPARK_STAGE_SIGNING_KEYS_DIR to a directory with a signing key`)
+  }
+}
+
+/** The fork's clients have no credential: where others can reach the server, that must be meant, and have its bounds. */
+function refuseOpenV0(config: Config, where: string): void {
+  if (config.SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS && config.SPARK_STAGE_V0_NAMESPACES !== undefined) return
+  throw new Error(
+    `${where}: SPARK_STAGE_V0=true would let everyone upload code; ` +
+      'set SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS=true and SPARK_STAGE_V0_NAMESPACES'
+  )
+}
+
+function checkV0Namespaces(config: Config): void {
+  try {
+    v0Namespaces(config)
+  } catch (cause) {
+    throw new Error(`SPARK_STAGE_V0_NAMESPACES: ${(cause as Error).message}`, { cause })
   }
 }

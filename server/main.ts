@@ -10,7 +10,8 @@ import { ensureKey } from './tokens/key-ring.ts'
 try {
   await main(loadConfig())
 } catch (error) {
-  process.stderr.write(`spark-stage-server: ${error instanceof Error ? error.message : String(error)}\n`)
+  // A boundary: nothing but Errors is thrown here.
+  process.stderr.write(`spark-stage-server: ${(error as Error).message}\n`)
   process.exitCode = 2
 }
 

@@ -37,5 +37,5 @@ export function requireDownloadToken(tokens: DownloadTokens) {
 
 function paramOf(request: FastifyRequest, name: 'ns' | 'id'): string {
   // A boundary: the guards run on routes that have these parameters, before schemas are applied.
-  return (request.params as Readonly<Record<string, string>>)[name] ?? ''
+  return (request.params as Readonly<Record<'ns' | 'id', string>>)[name]
 }

@@ -1,4 +1,3 @@
-import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
@@ -6,6 +5,7 @@ import { StagingError } from '../../shared/errors.ts'
 import { splitAlias } from '../../shared/names.ts'
 import { clientSignal } from '../plugins/client-signal.ts'
 import { maxJsonBytes, uploadMediaTypes } from '../plugins/errors.ts'
+import { fileParts, registerMultipart } from '../plugins/multipart.ts'
 import { publicEntries } from '../staging/manifests.ts'
 import type { ArrivingFile } from '../staging/one-shots.ts'
 import { idempotencyKeyOf, type RouteOptions, stagedAnswer } from './route-options.ts'
@@ -14,17 +14,9 @@ import { BundleList, DraftAnswer, DraftRequest, ListQuery, NamespaceParams, Stag
 /** `/api/v1/namespaces/{ns}/bundles`: stage files at once, declare a draft, list. */
 export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, options) => {
   const { staging, tokens, drain, limits } = options
-  await app.register(multipart, {
-    // The parser would cut names to their last part and sizes to the limit without a word: names are checked and bytes
-    // are counted where they are taken, so the parser's own limits lie beyond ours.
-    preservePath: true,
-    isPartAFile: () => true,
-    throwFileSizeLimit: false,
-    limits: {
-      fileSize: limits.maxUploadBytes + 1,
-      parts: limits.maxEntriesCount + 2,
-      files: limits.maxEntriesCount + 2
-    }
+  await registerMultipart(app, {
+    maxPartBytes: limits.maxUploadBytes,
+    maxPartsCount: limits.maxEntriesCount + 1
   })
 
   app.post(
@@ -85,12 +77,8 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
 }
 
 async function* arrivingFiles(request: FastifyRequest): AsyncGenerator<ArrivingFile> {
-  // The parser would wait for ever for a client that has gone before it began to listen.
-  if (request.raw.destroyed) throw new StagingError('STAGE_ERR_CLIENT_GONE')
-  for await (const part of request.parts()) {
-    // Every part is a file (see isPartAFile above). One without a name or a filename has an empty one, and is refused
-    // as such, though the parser's types do not say that they can be missing.
-    if (part.type === 'file')
-      yield { kind: part.fieldname ?? '', source: part.file, ...splitAlias(part.filename ?? '') }
+  // One without a name or a filename has an empty one, and is refused as such.
+  for await (const { name, filename, source } of fileParts(request)) {
+    yield { kind: name, source, ...splitAlias(filename) }
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { StagingError } from '../../shared/errors.ts'
 import { requireDownloadToken } from '../plugins/auth.ts'
-import { clientSignal } from '../plugins/client-signal.ts'
+import { sendBytes } from '../plugins/send-bytes.ts'
 import { publicEntries, type StoredEntry } from '../staging/manifests.ts'
 import { chooseAnswer, type EntryAnswer, etagOf } from './conditional.ts'
 import type { RouteOptions } from './route-options.ts'
@@ -28,23 +28,11 @@ export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
       reply.header('content-range', `bytes */${entry.sizeBytes}`)
       throw new StagingError('STAGE_ERR_RANGE', {
         expected: `a range within ${entry.sizeBytes} bytes`,
-        found: request.headers.range ?? ''
+        found: String(request.headers.range)
       })
     }
     const bytes = await staging.bundles.open(entry, answer.range)
-    try {
-      // Straight to the socket: Fastify would pipe, and a pipe cannot say when a buffer may be used again.
-      reply.hijack()
-      reply.raw.writeHead(answer.status, entryHeaders(entry, answer))
-      if (request.method === 'GET') await bytes.sendTo(reply.raw, clientSignal(reply))
-      reply.raw.end()
-    } catch (error) {
-      if (!reply.raw.destroyed) request.log.error({ err: error }, 'download failed')
-      // The only way left to say that the body is not complete.
-      reply.raw.destroy()
-    } finally {
-      await bytes.close()
-    }
+    await sendBytes(request, reply, bytes, { status: answer.status, headers: entryHeaders(entry, answer) })
   })
 }
 

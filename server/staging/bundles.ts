@@ -1,7 +1,8 @@
 import { StagingError } from '../../shared/errors.ts'
 import { type ByteRange, type OpenBytes, StorageError } from '../storage/storage-driver.ts'
+import { currentManifest } from './current-manifest.ts'
 import { removeEnded } from './ending.ts'
-import { dataKey, indexFolder } from './keys.ts'
+import { dataKey, dueKey, indexFolder } from './keys.ts'
 import {
   type CommittedLease,
   ended,
@@ -48,13 +49,13 @@ export class Bundles {
    * @throws StagingError `STAGE_ERR_GONE`
    */
   async read(namespace: string, bundleId: string): Promise<StoredManifest> {
-    const { leases, manifests, clock } = this.#context
+    const { leases, clock } = this.#context
     const lease = await leases.find(bundleId)
     if (lease?.namespace !== namespace) throw gone(bundleId, 'removed')
     refuseGone(lease, bundleId, clock.now())
     if (!isCommitted(lease)) throw gone(bundleId, 'never committed')
     if (this.#isWorthRenewal(lease)) await this.#keep(bundleId)
-    return manifests.get({ bundleId, attempt: lease.attempt })
+    return currentManifest(this.#context, namespace, bundleId, lease.attempt)
   }
 
   /**
@@ -106,12 +107,16 @@ export class Bundles {
    * @throws StagingError `STAGE_ERR_NOT_FOUND`
    */
   async revoke(namespace: string, bundleId: string): Promise<void> {
-    const { leases, clock } = this.#context
+    const { store, leases, clock } = this.#context
     await leases.get(namespace, bundleId)
+    // Should this die after the swap, the next sweep goes on with it.
+    const marker = dueKey(clock.now(), bundleId)
+    await store.create(marker, '')
     const lease = await leases.swap(bundleId, current =>
       current.state === 'ended' ? current : ended(current, 'revoked', clock.now())
     )
     await removeEnded(this.#context, bundleId, lease)
+    await store.delete([marker])
   }
 
   /** The bundles of a namespace after the id `after`, at most `limit`, by id; drafts and expired ones as well. */

@@ -1,5 +1,5 @@
 import { removeAttempts } from './ending.ts'
-import { dueKey, indexKey, leaseKey } from './keys.ts'
+import { dueKey, indexKeys, leaseKey } from './keys.ts'
 import { ended, type Lease } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
 
@@ -44,7 +44,7 @@ export async function discardDraft(context: StagingContext, bundleId: string): P
   )
   if (lease.reason !== 'failed') return
   await removeAttempts(context, bundleId, lease)
-  await store.delete([indexKey(lease.namespace, bundleId)])
+  await store.delete(indexKeys(lease.namespace, bundleId))
   await store.delete([leaseKey(bundleId)])
   await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])
 }

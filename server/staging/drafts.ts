@@ -4,6 +4,7 @@ import pMap from 'p-map'
 import { StagingError } from '../../shared/errors.ts'
 import type { StoredBytes } from '../storage/storage-driver.ts'
 import { bundleIdFor } from './bundle-id.ts'
+import { currentManifest } from './current-manifest.ts'
 import { dataBytes, lackingData } from './data-objects.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
 import { dataKey, indexKey } from './keys.ts'
@@ -71,7 +72,8 @@ export class Drafts {
       const { namespace } = uploader
       await manifests.create({ bundleId, attempt, namespace, createdAt, entries })
       await store.create(indexKey(namespace, bundleId), '')
-      return { bundleId, missing: await this.#claimAll(uploader, await manifests.get({ bundleId, attempt })) }
+      const manifest = await currentManifest(this.#context, namespace, bundleId, attempt)
+      return { bundleId, missing: await this.#claimAll(uploader, manifest) }
     } catch (error) {
       // With a key the draft waits for the request to be repeated, until its lease ends.
       if (idempotencyKey === undefined) await discardDraft(this.#context, bundleId)
@@ -169,7 +171,8 @@ export class Drafts {
       // All of them end before the first failure is reported: what undoes the draft must not be overtaken by a claim.
       return (await pMap(lacking, claim, { concurrency: parallelClaimsCount, stopOnError: false })).flat()
     } catch (error) {
-      throw error instanceof AggregateError ? error.errors[0] : error
+      // A boundary: without stopOnError, nothing else is thrown.
+      throw (error as AggregateError).errors[0]
     }
   }
 

@@ -1,6 +1,6 @@
 import { dayMs } from '../../shared/units.ts'
 import { removeBytes } from './data-objects.ts'
-import { dueKey, indexKey } from './keys.ts'
+import { dueKey, indexKeys } from './keys.ts'
 import type { Lease, LeaseTimes } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
 
@@ -9,17 +9,22 @@ export function forgottenAtMs(lease: Lease, times: LeaseTimes): number {
   return lease.tokenExpiresAtMs ?? lease.createdAtMs + times.maxAgeMs
 }
 
+/** When a bundle that has ended is looked at again: a day after its end, and when its lease may go. Ms since the epoch. */
+export function nextLooksMs(lease: Lease, times: LeaseTimes): readonly number[] {
+  return [(lease.endedAtMs ?? lease.expiresAtMs) + dayMs, forgottenAtMs(lease, times)]
+}
+
 /**
  * Takes away what a bundle held whose lease says that it has ended, after filing the next looks: one a day after the
  * end, for what a slow writer finishes after this, and one when the lease itself may go. Doing it again is harmless.
  */
 export async function removeEnded(context: StagingContext, bundleId: string, lease: Lease): Promise<void> {
   const { store, clock, times } = context
-  const secondLookMs = (lease.endedAtMs ?? clock.now()) + dayMs
-  if (clock.now() < secondLookMs) await store.create(dueKey(secondLookMs, bundleId), '')
-  await store.create(dueKey(forgottenAtMs(lease, times), bundleId), '')
+  for (const atMs of nextLooksMs(lease, times)) {
+    if (atMs > clock.now()) await store.create(dueKey(atMs, bundleId), '')
+  }
   await removeAttempts(context, bundleId, lease)
-  await store.delete([indexKey(lease.namespace, bundleId)])
+  await store.delete(indexKeys(lease.namespace, bundleId))
 }
 
 /** Takes away the bytes and manifests of all attempts at a bundle, and the hints to them. */

@@ -54,6 +54,17 @@ export function indexKey(namespace: string, bundleId: string): string {
   return `${indexFolder(namespace)}${bundleId}`
 }
 
+/**
+ * Stands in the lease of a draft whose uploader names the namespace last. No namespace is called so: nobody can ask for
+ * the draft, and no index lists it.
+ */
+export const unnamed = ''
+
+/** Where a bundle is listed: nowhere while its namespace is {@link unnamed}. */
+export function indexKeys(namespace: string, bundleId: string): readonly string[] {
+  return namespace === unnamed ? [] : [indexKey(namespace, bundleId)]
+}
+
 /** Holds the id of the bundle in which these bytes were seen last; losing one only costs an upload. */
 export function hintKey(namespace: string, sha256: string): string {
   return `hints/${namespace}/${sha256}`

@@ -3,6 +3,7 @@ import { secondMs } from '../../shared/units.ts'
 
 /** How long a bundle stays, and what it is: the one object of a bundle that changes. Times are ms since the epoch. */
 export interface Lease {
+  /** Empty for a draft whose uploader has not named it yet. */
   readonly namespace: string
   /** Who staged it. */
   readonly principal: string

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Entry, Manifest } from '../../shared/manifest.ts'
-import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { readIfThere, type StorageDriver } from '../storage/storage-driver.ts'
 import { type Attempt, manifestKey } from './keys.ts'
 
 /** An entry, and the number of the data object that holds its bytes; entries with equal bytes share one. */
@@ -44,16 +44,6 @@ export class Manifests {
     const manifest = JSON.parse(found.text) as StoredManifest
     this.#remembered.set(key, manifest)
     return manifest
-  }
-
-  /** The manifest of a bundle whose lease says that there is one. @throws StorageError when there is not */
-  async get(attempt: Attempt): Promise<StoredManifest> {
-    const manifest = await this.find(attempt)
-    if (manifest !== undefined) return manifest
-    throw new StorageError(
-      'broken',
-      `manifest of ${attempt.bundleId} is missing though its lease promises it`
-    )
   }
 
   /** Called when a bundle ends: its id may come again, much later, for other entries. */

@@ -5,9 +5,10 @@ import { StagingError } from '../../shared/errors.ts'
 import { secondMs } from '../../shared/units.ts'
 import type { StoredBytes } from '../storage/storage-driver.ts'
 import { bundleIdFor } from './bundle-id.ts'
+import { currentManifest } from './current-manifest.ts'
 import { removeBytes } from './data-objects.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
-import { dataKey, indexKey } from './keys.ts'
+import { dataKey, indexKeys, unnamed } from './keys.ts'
 import { type AnnouncedEntry, checkNames, layOut } from './lay-out.ts'
 import {
   type CommittedLease,
@@ -85,6 +86,30 @@ export class OneShots {
     }
   }
 
+  /**
+   * Stages all files of one request, or nothing, for an uploader who names the namespace last, as the fork's client does.
+   *
+   * @param nameNamespace asked once, when all files have arrived; may refuse by throwing
+   * @throws StagingError as {@link stage}, and what `nameNamespace` throws
+   */
+  async stageUnnamed(
+    principal: string,
+    files: AsyncIterable<ArrivingFile>,
+    nameNamespace: () => string,
+    signal: AbortSignal
+  ): Promise<StagedBundle> {
+    const uploader = { namespace: unnamed, principal }
+    const bundleId = bundleIdFor(unnamed, principal, undefined)
+    try {
+      const lease = await this.#begin(uploader, bundleId)
+      return await this.#run(lease, bundleId, files, signal, nameNamespace)
+    } catch (error) {
+      // As in stage().
+      await this.#undo(bundleId, undefined).catch(() => {})
+      throw error
+    }
+  }
+
   /** @returns the lease: committed when the bundle is there already, else one that lets this process write it */
   async #begin(uploader: Uploader, bundleId: string): Promise<Lease> {
     const { store, clock, times } = this.#context
@@ -96,7 +121,7 @@ export class OneShots {
       this.#takeOver(current, lease, bundleId)
     )
     if (isCommitted(begun.lease)) return begun.lease
-    await store.create(indexKey(uploader.namespace, bundleId), '')
+    for (const key of indexKeys(uploader.namespace, bundleId)) await store.create(key, '')
     return begun.lease
   }
 
@@ -112,11 +137,13 @@ export class OneShots {
   }
 
   async #run(
-    { namespace, attempt }: Lease,
+    begun: Lease,
     bundleId: string,
     files: AsyncIterable<ArrivingFile>,
-    signal: AbortSignal
+    signal: AbortSignal,
+    nameNamespace?: () => string
   ): Promise<StagedBundle> {
+    const { attempt } = begun
     const { store, leases, manifests, clock, times, hints, limits } = this.#context
     const stop = clock.every(writerPulseMs, () => this.#pulse(bundleId).catch(() => {}))
     try {
@@ -124,6 +151,8 @@ export class OneShots {
       const arrived = await receiveFiles(files, limits, (number, source, limitBytes) =>
         store.put(dataKey(at, number), source, { limitBytes }, signal)
       )
+      const namespace = nameNamespace?.() ?? begun.namespace
+      if (namespace !== begun.namespace) await this.#name(bundleId, namespace)
       const entries = keepFirstData(arrived)
       const kept = new Set(entries.map(({ data }) => data))
       const repeats = [...arrived.keys()].filter(number => !kept.has(number))
@@ -142,6 +171,16 @@ export class OneShots {
     }
   }
 
+  /** Gives a draft its namespace: first in the lease, so that whoever removes the draft knows where it is listed. */
+  async #name(bundleId: string, namespace: string): Promise<void> {
+    const { store, leases, clock } = this.#context
+    await leases.swap(bundleId, current => {
+      if (current.state !== 'draft') refuseGone(current, bundleId, clock.now())
+      return { ...current, namespace }
+    })
+    for (const key of indexKeys(namespace, bundleId)) await store.create(key, '')
+  }
+
   /** The answer to a repeated request: the bundle that is there, if these are its files. */
   async #compare(
     bundleId: string,
@@ -149,7 +188,7 @@ export class OneShots {
     files: AsyncIterable<ArrivingFile>
   ): Promise<StagedBundle> {
     const arrived = await receiveFiles(files, this.#context.limits, (_number, source) => digest(source))
-    const { entries } = await this.#context.manifests.get({ bundleId, attempt: lease.attempt })
+    const { entries } = await currentManifest(this.#context, lease.namespace, bundleId, lease.attempt)
     if (!isDeepStrictEqual(layOut(arrived), publicEntries(entries)))
       throw new StagingError('STAGE_ERR_KEY_REUSED')
     return { bundleId, lease, entries }

@@ -8,12 +8,15 @@ import { Leases } from './leases.ts'
 import { Manifests } from './manifests.ts'
 import { OneShots } from './one-shots.ts'
 import type { StagingLimits } from './staging-context.ts'
+import { Sweep, type SweepReport, type SweepSummary } from './sweep.ts'
 
 /** What routes may ask of the staging domain. */
 export interface Staging {
   readonly drafts: Drafts
   readonly oneShots: OneShots
   readonly bundles: Bundles
+  /** Removes what is due; see {@link Sweep}. */
+  sweep(report: SweepReport, signal: AbortSignal): Promise<SweepSummary>
 }
 
 /** Builds the staging domain over a store. */
@@ -26,5 +29,10 @@ export function createStaging(
   const leases = new Leases(store)
   const manifests = new Manifests(store)
   const context = { store, clock, times, limits, leases, manifests, hints: new Hints(store, manifests) }
-  return { drafts: new Drafts(context), oneShots: new OneShots(context), bundles: new Bundles(context) }
+  return {
+    drafts: new Drafts(context),
+    oneShots: new OneShots(context),
+    bundles: new Bundles(context),
+    sweep: (report, signal) => new Sweep(context, report).run(signal)
+  }
 }

@@ -1,37 +1,129 @@
+import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { Writable } from 'node:stream'
-import { KiB } from '../../shared/units.ts'
+import { StagingError } from '../../shared/errors.ts'
+import { KiB, MiB } from '../../shared/units.ts'
+import { BufferPool } from './buffer-pool.ts'
+import type { PutExpectations, StoredBytes } from './storage-driver.ts'
+
+/** Each write is one call of this size, so a fast upload costs few of them. */
+const pieces = new BufferPool(1 * MiB, 16)
 
 /**
- * A stream that appends to an open file and leaves it open, for its sync. What arrives while a write is under way is
- * gathered into the next, so network-sized chunks become few large writes without being copied.
+ * A stream that appends to an open file, counts and hashes, and leaves the file open, for its sync.
+ *
+ * What arrives is gathered into large reused buffers: one is hashed and written while the other fills. The network's
+ * own buffers are given back at once, since waiting for the garbage collector would cost both memory and time.
  */
-export function fileSink(file: FileHandle): Writable {
-  return new Writable({
-    highWaterMark: 256 * KiB,
-    write: (chunk: Buffer, _encoding, done) => void writeAll(file, [chunk]).then(() => done(), done),
-    writev: (items, done) => {
-      const chunks = items.map(({ chunk }) => chunk as Buffer)
-      void writeAll(file, chunks).then(() => done(), done)
+export class FileSink extends Writable {
+  readonly #file: FileHandle
+  readonly #expected: PutExpectations
+  readonly #hash = createHash('sha256')
+  #sizeBytes = 0
+  #filling = pieces.take()
+  #filledBytes = 0
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(file: FileHandle, expected: PutExpectations) {
+    super({ highWaterMark: 64 * KiB })
+    this.#file = file
+    this.#expected = expected
+  }
+
+  /** What was written, once the stream has finished. @throws StagingError when it is not what was expected */
+  result(): StoredBytes {
+    const bytes = { sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('hex') }
+    const { sizeBytes, sha256 } = this.#expected
+    if (sizeBytes !== undefined && sizeBytes !== bytes.sizeBytes) {
+      throw new StagingError('STAGE_ERR_SIZE', {
+        expected: `${sizeBytes} bytes`,
+        found: `${bytes.sizeBytes} bytes`
+      })
     }
-  })
-}
+    if (sha256 !== undefined && sha256 !== bytes.sha256) {
+      throw new StagingError('STAGE_ERR_DIGEST', { expected: sha256, found: bytes.sha256 })
+    }
+    return bytes
+  }
 
-async function writeAll(file: FileHandle, chunks: readonly Buffer[]): Promise<void> {
-  let rest = chunks
-  while (rest.length > 0) {
-    const { bytesWritten } = await file.writev(rest)
-    rest = after(rest, bytesWritten)
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#sizeBytes += chunk.length
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      done(refusal)
+      return
+    }
+    const roomBytes = this.#filling.length - this.#filledBytes
+    if (chunk.length < roomBytes) {
+      this.#filledBytes += chunk.copy(this.#filling, this.#filledBytes)
+      release(chunk)
+      done()
+      return
+    }
+    this.#take(chunk).then(() => done(), done)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#flush()
+      .then(() => this.#writing)
+      .then(() => done(), done)
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    // Only a buffer that no write refers to any more may be used again.
+    this.#writing.catch(() => {}).finally(() => done(error))
+  }
+
+  /** Fills up the buffer, sends it off, and goes on with the next. */
+  async #take(chunk: Buffer): Promise<void> {
+    for (let taken = 0; taken < chunk.length; ) {
+      const copied = chunk.copy(this.#filling, this.#filledBytes, taken)
+      taken += copied
+      this.#filledBytes += copied
+      if (this.#filledBytes === this.#filling.length) await this.#flush()
+    }
+    release(chunk)
+  }
+
+  /** Waits for the write before, then starts that of what is gathered; resolves when the next bytes may come. */
+  async #flush(): Promise<void> {
+    await this.#writing
+    const piece = this.#filling
+    const bytes = piece.subarray(0, this.#filledBytes)
+    this.#filling = pieces.take()
+    this.#filledBytes = 0
+    this.#writing = writeAll(this.#file, bytes).then(() => pieces.giveBack(piece))
+    // Whoever comes next waits for it; until then a failure must not count as unhandled.
+    this.#writing.catch(() => {})
+    this.#hash.update(bytes)
+  }
+
+  /** More than may come fails at once: the multipart parser cuts oversized parts without an error. */
+  #refusal(): StagingError | undefined {
+    const { sizeBytes, limitBytes } = this.#expected
+    if (sizeBytes !== undefined && this.#sizeBytes > sizeBytes) {
+      return new StagingError('STAGE_ERR_SIZE', { expected: `${sizeBytes} bytes`, found: 'more bytes' })
+    }
+    if (this.#sizeBytes > limitBytes) {
+      return new StagingError('STAGE_ERR_TOO_LARGE', {
+        expected: `at most ${limitBytes} bytes`,
+        found: 'more bytes'
+      })
+    }
+    return undefined
   }
 }
 
-/** What is left of `chunks` once the first `count` bytes are taken: a disk that fills up writes short. */
-function after(chunks: readonly Buffer[], count: number): readonly Buffer[] {
-  let left = count
-  const rest: Buffer[] = []
-  for (const chunk of chunks) {
-    if (left < chunk.length) rest.push(chunk.subarray(left))
-    left = Math.max(0, left - chunk.length)
+/** A disk that fills up writes short. */
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let rest = bytes; rest.length > 0; ) {
+    const { bytesWritten } = await file.write(rest)
+    rest = rest.subarray(bytesWritten)
   }
-  return rest
+}
+
+/** Frees a network buffer that nothing refers to any more: one that this chunk has to itself. */
+function release({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength && byteLength >= 16 * KiB)
+    buffer.transfer(0)
 }

@@ -7,9 +7,8 @@ import { StagingError } from '../../shared/errors.ts'
 import { type Disk, diskErrorCode, nodeDisk } from './disk.ts'
 import { DurableFolders } from './durable-folders.ts'
 import { FileSender } from './file-sender.ts'
-import { fileSink } from './file-sink.ts'
+import { FileSink } from './file-sink.ts'
 import { KeyedMutex } from './keyed-mutex.ts'
-import { measure } from './measure.ts'
 import { smallestNames } from './smallest-names.ts'
 import type {
   ByteRange,
@@ -77,21 +76,18 @@ export class LocalDriver implements StorageDriver {
     expected: PutExpectations,
     signal: AbortSignal
   ): Promise<StoredBytes> {
-    const hash = createHash('sha256')
-    const stored = await this.#publish(key, 'rename', async aside => {
+    return this.#publish(key, 'rename', async aside => {
       const file = await this.#disk.open(aside, 'wx', 0o600)
       try {
-        const count = { sizeBytes: 0 }
-        await pipeline(source, measure(count, hash, expected), fileSink(file), { signal })
-        const bytes = { sizeBytes: count.sizeBytes, sha256: hash.digest('hex') }
-        checkExpected(bytes, expected)
+        const sink = new FileSink(file, expected)
+        await pipeline(source, sink, { signal })
+        const stored = sink.result()
         await file.sync()
-        return bytes
+        return stored
       } finally {
         await file.close()
       }
     })
-    return stored
   }
 
   async copy(from: string, to: string): Promise<boolean> {
@@ -277,18 +273,6 @@ export class LocalDriver implements StorageDriver {
       throw new StorageError('broken', `bad key ${JSON.stringify(key)}`)
     }
     return join(this.#root, dirname(key), basename(key))
-  }
-}
-
-function checkExpected(bytes: StoredBytes, expected: PutExpectations): void {
-  if (expected.sizeBytes !== undefined && expected.sizeBytes !== bytes.sizeBytes) {
-    throw new StagingError('STAGE_ERR_SIZE', {
-      expected: `${expected.sizeBytes} bytes`,
-      found: `${bytes.sizeBytes} bytes`
-    })
-  }
-  if (expected.sha256 !== undefined && expected.sha256 !== bytes.sha256) {
-    throw new StagingError('STAGE_ERR_DIGEST', { expected: expected.sha256, found: bytes.sha256 })
   }
 }
 

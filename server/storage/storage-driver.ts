@@ -58,7 +58,7 @@ export interface StorageDriver {
 
   /**
    * Streams `source` to `key`, replacing what was there. The bytes become visible, whole, only when they are what was
-   * expected and stored for good.
+   * expected and stored for good. The memory of the chunks that `source` yields is the driver's from then on.
    *
    * @throws StagingError `STAGE_ERR_TOO_LARGE`, `STAGE_ERR_SIZE`, `STAGE_ERR_DIGEST` when the bytes are not as expected
    */

@@ -41,6 +41,22 @@ export class DownloadTokens {
    *   that signed it may still be on its way to this server
    */
   async verify(token: string | undefined, namespace: string, bundleId: string): Promise<void> {
+    if ((await this.#subjectOf(token)) !== `${namespace}/${bundleId}`)
+      throw new StagingError('STAGE_ERR_TOKEN')
+  }
+
+  /**
+   * The namespace of the bundle that `token` opens, for a request that names only the bundle.
+   *
+   * @throws StagingError as {@link verify}
+   */
+  async findNamespace(token: string | undefined, bundleId: string): Promise<string> {
+    const [namespace = '', id] = (await this.#subjectOf(token)).split('/')
+    if (id !== bundleId) throw new StagingError('STAGE_ERR_TOKEN')
+    return namespace
+  }
+
+  async #subjectOf(token: string | undefined): Promise<string> {
     if (token === undefined || token.length > maxTokenCharacters) throw new StagingError('STAGE_ERR_TOKEN')
     const header = headerOf(token)
     if (header?.alg !== 'HS256' || typeof header.kid !== 'string') throw new StagingError('STAGE_ERR_TOKEN')
@@ -51,11 +67,11 @@ export class DownloadTokens {
       const claims = jwt.verify(token, key.secret, {
         algorithms: ['HS256'],
         audience: this.#audience,
-        subject: `${namespace}/${bundleId}`,
         clockTimestamp: Math.floor(this.#now() / secondMs)
       })
-      if (typeof claims === 'string' || claims['scope'] !== 'read' || claims.exp === undefined)
-        throw new Error()
+      const { sub, exp, scope } = typeof claims === 'string' ? {} : claims
+      if (sub === undefined || exp === undefined || scope !== 'read') throw new Error('claims are missing')
+      return sub
     } catch (cause) {
       throw new StagingError('STAGE_ERR_TOKEN', { cause })
     }

@@ -72,8 +72,8 @@ export class KeyRing {
    */
   async signing(): Promise<SigningKey> {
     await this.#refresh()
-    const since = (kid: string) => this.#firstSeenMs.get(kid) ?? Number.POSITIVE_INFINITY
-    const active = this.#keys.findLast(({ kid }) => this.#now() - since(kid) >= this.#activationMs)
+    const seenForMs = (kid: string) => this.#now() - Number(this.#firstSeenMs.get(kid))
+    const active = this.#keys.findLast(({ kid }) => seenForMs(kid) >= this.#activationMs)
     const key = active ?? this.#keys[0]
     if (key === undefined) throw new Error(`no key in ${this.#directory}`)
     return key

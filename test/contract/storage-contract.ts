@@ -46,7 +46,7 @@ export function storageContract(t: Test, open: (t: Test) => Promise<OpenedStore>
 
   test('any range can be read, also across pieces of many MiB', async (t, driver) => {
     const bytes = Buffer.alloc(5 * MiB + 17, 'spark stage ')
-    await driver.put('bundles/a/data/0', Readable.from([bytes]), generous, never)
+    await driver.put('bundles/a/data/0', Readable.from([Buffer.from(bytes)]), generous, never)
 
     for (const [start, end] of [
       [0, bytes.length],

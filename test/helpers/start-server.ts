@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
@@ -15,6 +17,9 @@ export const credential = 'upload-credential-of-the-tests-4f1c'
 
 /** One that may upload into `team-c` only. */
 export const otherCredential = 'another-credential-of-the-tests-9d2e'
+
+/** The environment of tests that move the clock far, and look at what is there before it is swept. */
+export const withoutSweeps = { SPARK_STAGE_SWEEP_INTERVAL_SECONDS: String(10 * 365 * 86_400) }
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
@@ -45,13 +50,19 @@ export interface TestServer {
   close(): Promise<void>
 }
 
+/** How many servers of the tests have a folder: the last to close removes it. */
+const users = new Map<string, number>()
+
 /**
  * A real server on a free loopback port, closed at the end of the test. Then every line that it has logged is searched
  * for every secret that it was given or gave away.
  */
 export async function startServer(t: Test, options: StartOptions = {}): Promise<TestServer> {
-  // A second server on one store must not start with clearing the test's folder.
-  const home = options.folder === undefined ? t.testdir() : dirname(options.folder)
+  const home =
+    options.folder === undefined
+      ? await mkdtemp(join(tmpdir(), 'spark-stage-test-'))
+      : dirname(options.folder)
+  users.set(home, (users.get(home) ?? 0) + 1)
   const folder = options.folder ?? join(home, 'store')
   const keysDirectory = options.keysDirectory ?? join(home, 'keys')
   const tokensFile = join(home, 'tokens.json')
@@ -87,8 +98,10 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
     closing ??= app.stop().then(() => opened.close())
     return closing
   }
-  t.teardown(close)
-  t.teardown(() => {
+  t.teardown(async () => {
+    await close()
+    users.set(home, (users.get(home) ?? 0) - 1)
+    if (users.get(home) === 0) await rm(home, { recursive: true, force: true })
     const shown = [...secrets].find(secret => logLines.some(line => line.includes(secret)))
     if (shown !== undefined) throw new Error(`a log line shows the secret ${shown}`)
   })
@@ -107,12 +120,23 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
 
 /** The paths of all files below a store's folder, sorted, without the lock and the keys, which are always there. */
 export async function storeFiles(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const entries = await readTree(folder)
   const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
   return files
     .map(path => path.slice(folder.length + 1))
     .filter(path => !path.startsWith('lock.') && !path.startsWith('keys/'))
     .sort()
+}
+
+/** Everything below a folder; read again when something went away meanwhile. */
+async function readTree(folder: string): Promise<readonly Dirent[]> {
+  for (;;) {
+    try {
+      return await readdir(folder, { recursive: true, withFileTypes: true })
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    }
+  }
 }
 
 /** The lowercase hex SHA-256 of a text or of bytes. */

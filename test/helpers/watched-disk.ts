@@ -27,7 +27,7 @@ export function watchDisk(watcher: DiskWatcher): Disk {
       get(target, name) {
         const member: unknown = Reflect.get(target, name)
         if (typeof member !== 'function') return member
-        const op = name === 'sync' ? 'sync' : name === 'writev' || name === 'writeFile' ? 'write' : undefined
+        const op = name === 'sync' ? 'sync' : name === 'write' || name === 'writeFile' ? 'write' : undefined
         const call = (...args: unknown[]) => member.apply(target, args)
         return op === undefined ? call : (...args: unknown[]) => run({ op, path }, () => call(...args))
       }

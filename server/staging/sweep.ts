@@ -1,0 +1,110 @@
+import { listAll } from '../storage/storage-driver.ts'
+import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
+import { dueFolder, dueHour, dueKey, dueRoot, leaseKey } from './keys.ts'
+import { ended, type Lease } from './lease.ts'
+import type { StagingContext } from './staging-context.ts'
+
+/** What one sweep did. Counts are of bundles. */
+export interface SweepSummary {
+  /** Looked at, because a marker said so. */
+  readonly looked: number
+  /** Whose lease had run out, and was ended. */
+  readonly ended: number
+  /** Whose lease itself was removed: nothing is left of them. */
+  readonly forgotten: number
+  /** That could not be looked at; their markers stay for the next sweep. */
+  readonly failed: number
+}
+
+/** Told of what a sweep does, one call an event. */
+export interface SweepReport {
+  ended(bundleId: string, lease: Lease): void
+  failed(bundleId: string, error: unknown): void
+}
+
+type Outcome = 'kept' | 'ended' | 'forgotten'
+
+/**
+ * Removes what is due, and nothing else. It looks only at bundles whose marker is due, so it costs what is due and not
+ * what is stored. Any number of sweeps may run at once, and one that dies is done again: the marker goes last.
+ *
+ * Nothing is removed because something failed: whatever cannot be read, swapped or listed is left as it is.
+ */
+export class Sweep {
+  readonly #context: StagingContext
+  readonly #report: SweepReport
+
+  constructor(context: StagingContext, report: SweepReport) {
+    this.#context = context
+    this.#report = report
+  }
+
+  /** Goes through all markers up to the present hour. @throws StorageError when the markers cannot be listed */
+  async run(signal: AbortSignal): Promise<SweepSummary> {
+    const { store, clock } = this.#context
+    const counts = { looked: 0, ended: 0, forgotten: 0, failed: 0 }
+    const presentHour = dueHour(clock.now())
+    for await (const hour of listAll(store, dueRoot)) {
+      if (hour > presentHour) break
+      for await (const bundleId of listAll(store, dueFolder(hour))) {
+        if (signal.aborted) return counts
+        counts.looked += 1
+        try {
+          const outcome = await this.#look(bundleId, `${dueFolder(hour)}${bundleId}`)
+          if (outcome !== 'kept') counts[outcome] += 1
+        } catch (error) {
+          counts.failed += 1
+          this.#report.failed(bundleId, error)
+        }
+      }
+    }
+    return counts
+  }
+
+  /** Looks at one bundle whose marker is due, and files the marker of the next look before this one goes. */
+  async #look(bundleId: string, marker: string): Promise<Outcome> {
+    const { store, leases, clock, times } = this.#context
+    const nowMs = clock.now()
+    const found = (await leases.find(bundleId)) ?? (await this.#settleUnborn(bundleId))
+    if (found === undefined) return 'kept'
+    const lease = await leases.swap(bundleId, current =>
+      current.state !== 'ended' && current.expiresAtMs <= nowMs ? ended(current, 'expired', nowMs) : current
+    )
+    if (lease.state !== 'ended') {
+      const next = dueKey(lease.expiresAtMs, bundleId)
+      await store.create(next, '')
+      await this.#drop(marker, [next])
+      return 'kept'
+    }
+    if (found.state !== 'ended') this.#report.ended(bundleId, lease)
+    await removeEnded(this.#context, bundleId, lease)
+    const looksMs = nextLooksMs(lease, times)
+    const markersOf = (atsMs: readonly number[]) => atsMs.map(atMs => dueKey(atMs, bundleId))
+    if (forgottenAtMs(lease, times) <= nowMs) {
+      await store.delete([leaseKey(bundleId)])
+      await store.delete([...markersOf(looksMs), marker])
+      return 'forgotten'
+    }
+    await this.#drop(marker, markersOf(looksMs.filter(atMs => atMs > nowMs)))
+    return found.state === 'ended' ? 'kept' : 'ended'
+  }
+
+  /**
+   * A marker without a lease: whoever filed it died before its lease, or is very slow. Its place is taken by a lease that
+   * has ended, so that a slow one finds out; then all goes its usual way.
+   *
+   * @returns undefined when a lease has come up just now: then it is not this sweep's business
+   */
+  async #settleUnborn(bundleId: string): Promise<Lease | undefined> {
+    const { leases, clock } = this.#context
+    const nowMs = clock.now()
+    const unborn = { namespace: '', principal: '', attempt: 0, createdAtMs: nowMs, expiresAtMs: nowMs }
+    const lease = ended({ ...unborn, state: 'draft' }, 'failed', nowMs)
+    return (await leases.create(bundleId, lease)) ? leases.find(bundleId) : undefined
+  }
+
+  /** Removes a marker that was looked at, unless it stands for one of the next looks as well. */
+  async #drop(marker: string, nextMarkers: readonly string[]): Promise<void> {
+    if (!nextMarkers.includes(marker)) await this.#context.store.delete([marker])
+  }
+}

@@ -1,0 +1,276 @@
+import { Readable, Writable } from 'node:stream'
+import fc from 'fast-check'
+import type { Lease } from '../../server/staging/lease.ts'
+import type { StoredManifest } from '../../server/staging/manifests.ts'
+import type { Staging } from '../../server/staging/staging.ts'
+import { StorageError } from '../../server/storage/storage-driver.ts'
+import { StagingError } from '../../shared/errors.ts'
+import { dayMs, hourMs } from '../../shared/units.ts'
+import { type Objects, sha256Of } from './simulated-store.ts'
+import { type Mutation, World } from './world.ts'
+
+const uploader = { namespace: 'ns', principal: 'p' }
+const never = new AbortController().signal
+const texts = ['first', 'second', 'third'] as const
+
+/** What a process does. Numbers choose among what there is. */
+type Act =
+  | { readonly do: 'draft' | 'one-shot'; readonly key: number | undefined; readonly texts: number }
+  | { readonly do: 'read' | 'renew' | 'revoke'; readonly which: number }
+  | { readonly do: 'sweep' }
+
+/** What happens next in a world. */
+type Event =
+  | { readonly is: 'choose'; readonly choice: number; readonly times: number }
+  | { readonly is: 'kill'; readonly choice: number }
+  | { readonly is: 'advance'; readonly ms: number }
+  | { readonly is: 'start'; readonly act: Act }
+
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('draft' as const, 'one-shot' as const),
+      key: fc.constantFrom(undefined, 0, 0, 1),
+      texts: fc.integer({ min: 1, max: 2 })
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('read' as const, 'renew' as const, 'revoke' as const),
+      which: fc.nat(9)
+    })
+  },
+  { weight: 2, arbitrary: fc.constant({ do: 'sweep' as const }) }
+)
+
+const event: fc.Arbitrary<Event> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      is: fc.constant('choose' as const),
+      choice: fc.nat(50),
+      times: fc.integer({ min: 1, max: 12 })
+    })
+  },
+  { weight: 5, arbitrary: act.map(act => ({ is: 'start' as const, act })) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('kill' as const), choice: fc.nat(50) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      is: fc.constant('advance' as const),
+      ms: fc.constantFrom(60_000, hourMs / 2, hourMs + 1, 5 * hourMs, 25 * hourMs, 8 * dayMs)
+    })
+  }
+)
+
+/** An interleaving: whatever a list of events makes of a world. */
+export const interleaving: fc.Arbitrary<readonly Event[]> = fc.array(event, {
+  minLength: 15,
+  maxLength: 70,
+  size: 'max'
+})
+
+/**
+ * Lets the events happen, checks the promises after every step, then lets all end and time pass.
+ *
+ * @throws Error that names the broken promise
+ */
+export async function live(events: readonly Event[], mutation?: Mutation): Promise<void> {
+  const world = new World(mutation)
+  const story = new Story(world)
+  for (const next of events) {
+    if (next.is === 'start') story.start(next.act)
+    if (next.is === 'advance') world.advance(next.ms)
+    await world.settle()
+    if (next.is === 'kill' && world.waitingCount > 0) world.kill(next.choice)
+    for (let times = next.is === 'choose' ? next.times : 0; times > 0 && world.waitingCount > 0; times -= 1) {
+      world.choose(next.is === 'choose' ? next.choice : 0)
+      await world.settle()
+      story.check()
+    }
+  }
+  await world.settle()
+  while (world.waitingCount > 0) {
+    world.choose(0)
+    await world.settle()
+    story.check()
+  }
+  await story.end()
+}
+
+/** What was answered in a world, and whether it is kept. */
+class Story {
+  readonly #world: World
+  readonly #answered = new Map<string, { digests: readonly string[]; untilMs: number; isRevoked: boolean }>()
+  /** When a key was first there. */
+  readonly #seenMs = new Map<string, number>()
+  #broken: Error | undefined
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  start(act: Act): void {
+    const ids = [...this.#answered.keys()]
+    const id = 'which' in act ? ids[act.which % ids.length] : undefined
+    if ('which' in act && id === undefined) return
+    if (act.do === 'revoke' && id !== undefined) this.#note(id, { isRevoked: true })
+    this.#world.start(staging => this.#act(staging, act, id ?? '').catch(error => this.#judge(error, act)))
+  }
+
+  /** @throws Error when a promise is broken at this moment */
+  check(): void {
+    if (this.#broken !== undefined) throw this.#broken
+    const { objects, nowMs } = this.#world
+    const marked = new Set(
+      [...objects.keys()].filter(key => key.startsWith('due/')).map(key => key.split('/')[2])
+    )
+    for (const key of objects.keys()) {
+      const [root, a, b] = key.split('/')
+      const owner = root === 'bundles' ? a : root === 'index' ? b : undefined
+      if (owner !== undefined && !marked.has(owner)) throw new Error(`${key} has no marker`)
+      if (key.endsWith('/lease.json')) assertComplete(objects, a ?? '')
+      if (!this.#seenMs.has(key)) this.#seenMs.set(key, nowMs)
+    }
+    for (const key of this.#seenMs.keys()) if (!objects.has(key)) this.#seenMs.delete(key)
+    for (const [bundleId, { untilMs, isRevoked }] of this.#answered) {
+      const state = leaseOf(objects, bundleId)?.state
+      if (!isRevoked && nowMs < untilMs && state !== 'committed')
+        throw new Error(`${bundleId} was lost: ${state}`)
+    }
+  }
+
+  /** Lets time pass, with a sweep now and then, until nothing may be left. */
+  async end(): Promise<void> {
+    const world = this.#world
+    for (const ms of [0, 2 * hourMs, 26 * hourMs]) await this.#sweepAfter(ms)
+    for (const key of world.objects.keys()) {
+      const lease = leaseOf(world.objects, key.split('/')[1] ?? '')
+      // A revocation that dies in the middle is finished at the bundle's next look, which may be later.
+      if (!key.includes('/data/') || lease?.reason !== 'expired') continue
+      // What a writer finishes even later than a day after the end goes with the lease.
+      const secondLookMs = (lease.endedAtMs ?? 0) + dayMs
+      const isLate = (this.#seenMs.get(key) ?? 0) >= secondLookMs || world.nowMs < secondLookMs
+      if (!isLate) throw new Error(`${key} of an ended bundle stays`)
+    }
+    for (const ms of [9 * dayMs, 2 * dayMs, 400 * dayMs, 2 * dayMs, 400 * dayMs]) await this.#sweepAfter(ms)
+    const left = [...world.objects.keys()].filter(key => !key.startsWith('hints/'))
+    if (left.length > 0) throw new Error(`left for ever: ${left.join(', ')}`)
+  }
+
+  async #sweepAfter(ms: number): Promise<void> {
+    this.#world.advance(ms)
+    await this.#world.alone(staging => staging.sweep(this.#sweepReport, never))
+    this.check()
+  }
+
+  readonly #sweepReport = {
+    ended: () => {},
+    failed: (_bundleId: string, error: unknown) => {
+      // Another sweep or a discarded draft may have been faster; a store that is broken is another matter.
+      if (error instanceof StorageError && error.failure !== 'not-found') this.#broken = error
+    }
+  }
+
+  async #act(staging: Staging, act: Act, id: string): Promise<void> {
+    if (act.do === 'sweep') await staging.sweep(this.#sweepReport, never)
+    if (act.do === 'renew') this.#note(id, { untilMs: (await staging.bundles.renew('ns', id)).expiresAtMs })
+    if (act.do === 'revoke') await staging.bundles.revoke('ns', id)
+    if (act.do === 'read') await this.#read(staging, id)
+    if (act.do === 'draft') await this.#stageDraft(staging, act.key, texts.slice(0, act.texts))
+    if (act.do === 'one-shot') await this.#stageAtOnce(staging, act.key, texts.slice(0, act.texts))
+  }
+
+  async #stageDraft(staging: Staging, key: number | undefined, contents: readonly string[]): Promise<void> {
+    const entries = contents.map((text, index) => ({
+      kind: 'files',
+      name: `${index}`,
+      sizeBytes: text.length,
+      sha256: sha256Of(text)
+    }))
+    const { bundleId, missing } = await staging.drafts.declare(
+      uploader,
+      key === undefined ? key : `draft-${key}`,
+      entries
+    )
+    for (const sha256 of missing) {
+      const text = contents.find(text => sha256Of(text) === sha256) ?? ''
+      await staging.drafts.putBlob('ns', bundleId, sha256, Readable.from([text]), text.length, never)
+    }
+    this.#answer(bundleId, await staging.drafts.commit('ns', bundleId), contents)
+  }
+
+  async #stageAtOnce(staging: Staging, key: number | undefined, contents: readonly string[]): Promise<void> {
+    async function* files() {
+      for (const [index, text] of contents.entries())
+        yield { kind: 'files', name: `${index}`, source: Readable.from([text]) }
+    }
+    const staged = await staging.oneShots.stage(
+      uploader,
+      key === undefined ? key : `shot-${key}`,
+      files(),
+      never
+    )
+    this.#answer(staged.bundleId, staged.lease, contents)
+  }
+
+  async #read(staging: Staging, bundleId: string): Promise<void> {
+    const { entries } = await staging.bundles.read('ns', bundleId)
+    for (const { path, sha256, sizeBytes } of entries) {
+      const entry = await staging.bundles.findEntry('ns', bundleId, path)
+      const opened = await staging.bundles.open(entry, { start: 0, end: sizeBytes })
+      let text = ''
+      const sink = new Writable({
+        write(chunk, _encoding, done) {
+          text += chunk
+          done()
+        }
+      })
+      await opened.sendTo(sink, never)
+      if (sha256Of(text) !== sha256) throw new Error(`${path} of ${bundleId} reads as other bytes`)
+    }
+  }
+
+  #answer(bundleId: string, lease: Lease, contents: readonly string[]): void {
+    const known = this.#answered.get(bundleId)
+    const untilMs = Math.max(lease.expiresAtMs, known?.untilMs ?? 0)
+    this.#answered.set(bundleId, {
+      digests: contents.map(sha256Of),
+      untilMs,
+      isRevoked: known?.isRevoked ?? false
+    })
+  }
+
+  #note(bundleId: string, change: { readonly untilMs?: number; readonly isRevoked?: boolean }): void {
+    const known = this.#answered.get(bundleId)
+    if (known !== undefined) this.#answered.set(bundleId, { ...known, ...change })
+  }
+
+  /** Refusals are answers like others; everything else is a fault. */
+  #judge(error: unknown, act: Act): void {
+    if (error instanceof StagingError) return
+    this.#broken ??= new Error(`${act.do} failed: ${error}`, { cause: error })
+  }
+}
+
+function leaseOf(objects: Objects, bundleId: string): Lease | undefined {
+  const text = objects.get(`bundles/${bundleId}/lease.json`)
+  return text === undefined ? undefined : JSON.parse(text)
+}
+
+/** Promise 1: what is committed is whole, whatever its lease's time. */
+function assertComplete(objects: Objects, bundleId: string): void {
+  const lease = leaseOf(objects, bundleId)
+  if (lease?.state !== 'committed') return
+  const folder = `bundles/${bundleId}/${lease.attempt}`
+  const text = objects.get(`${folder}/manifest.json`)
+  if (text === undefined) throw new Error(`${bundleId} is committed and has no manifest`)
+  const { entries }: StoredManifest = JSON.parse(text)
+  for (const { path, data, sha256 } of entries) {
+    if (sha256Of(objects.get(`${folder}/data/${data}`) ?? '') !== sha256) {
+      throw new Error(`${path} of the committed ${bundleId} is missing or has other bytes`)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import type { StorageDriver } from '../../server/storage/storage-driver.ts'
+import { hourMs } from '../../shared/units.ts'
+import type { Objects } from './simulated-store.ts'
+import type { Mutation } from './world.ts'
+
+/** A store whose calls of some methods go another way. */
+function change(store: StorageDriver, changed: Partial<StorageDriver>): StorageDriver {
+  return { ...store, ...changed }
+}
+
+const idOf = (key: string): string => key.split('/')[1] ?? ''
+const markedBy = (key: string): string => key.split('/')[2] ?? ''
+const isLease = (key: string): boolean => key.endsWith('/lease.json')
+const isMarker = (key: string): boolean => key.startsWith('due/')
+const stateIn = (text: string): string => JSON.parse(text).state
+
+/** Wrong orders of the steps, each as a store that reorders or leaves out what the code asks of it. */
+export const mutations: Readonly<Record<string, Mutation>> = {
+  'the due marker is filed after the lease': store => {
+    const held = new Map<string, string>()
+    return change(store, {
+      create: async (key, text) => {
+        if (isMarker(key) && !held.has(markedBy(key))) {
+          held.set(markedBy(key), key)
+          return true
+        }
+        const created = await store.create(key, text)
+        const marker = isLease(key) ? held.get(idOf(key)) : undefined
+        if (marker !== undefined) await store.create(marker, '')
+        return created
+      }
+    })
+  },
+
+  'the manifest is written after the swap': store => {
+    const held = new Map<string, string>()
+    return change(store, {
+      create: async (key, text) => {
+        if (!key.endsWith('/manifest.json')) return store.create(key, text)
+        held.set(key, text)
+        return true
+      },
+      read: async key => {
+        const text = held.get(key)
+        return text === undefined ? store.read(key) : { text, version: '' }
+      },
+      replace: async (key, text, version) => {
+        const swapped = await store.replace(key, text, version)
+        for (const [manifest, body] of held) await store.create(manifest, body)
+        return swapped
+      }
+    })
+  },
+
+  'data is removed before the swap': (store, objects) =>
+    change(store, {
+      replace: async (key, text, version) => {
+        if (isLease(key) && stateIn(text) === 'ended') await store.delete(dataOf(objects, idOf(key)))
+        return store.replace(key, text, version)
+      }
+    }),
+
+  'the marker is removed first': store => {
+    let current: string | undefined
+    return change(store, {
+      list: async (folder, after, limit) => {
+        const names = await store.list(folder, after, limit)
+        current = folder.startsWith('due/') && folder !== 'due/' ? folder : undefined
+        return names
+      },
+      read: async key => {
+        if (isLease(key) && current !== undefined) await store.delete([`${current}${idOf(key)}`])
+        return store.read(key)
+      }
+    })
+  },
+
+  'nobody looks a second time a day later': (store, _objects, now) =>
+    change(store, {
+      create: async (key, text) => {
+        const aheadMs = isMarker(key) ? Date.parse(`${key.split('/')[1]}:00:00Z`) - now() : 0
+        return aheadMs > 22 * hourMs && aheadMs < 25 * hourMs ? true : store.create(key, text)
+      }
+    }),
+
+  'a lease is swapped whatever its version': store =>
+    change(store, {
+      replace: async (key, text) => store.replace(key, text, (await store.read(key)).version)
+    })
+}
+
+function dataOf(objects: Objects, bundleId: string): readonly string[] {
+  return [...objects.keys()].filter(key => key.startsWith(`bundles/${bundleId}/`) && key.includes('/data/'))
+}

@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import t, { type Test } from 'tap'
+
+interface Process {
+  readonly child: ChildProcess
+  /** All that it has said so far. */
+  readonly lines: string[]
+  /** Its exit code, once it has ended. */
+  readonly ended: Promise<number | null>
+}
+
+/** Starts the real program. */
+function start(t: Test, env: Readonly<Record<string, string>>): Process {
+  const home = {
+    PATH: process.env['PATH'] ?? '',
+    ...(process.env['NODE_OPTIONS'] === undefined ? {} : { NODE_OPTIONS: process.env['NODE_OPTIONS'] })
+  }
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../server/main.ts')], {
+    env: { ...home, SPARK_STAGE_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines: string[] = []
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on('line', line => lines.push(line))
+  const ended = once(child, 'close').then(([code]) => code)
+  return { child, lines, ended }
+}
+
+/** The address of a server, once it listens. */
+async function addressOf({ child, lines, ended }: Process): Promise<string> {
+  const found = () =>
+    lines
+      .map(line => /"url":"([^"]+)".*"msg":"server listening"/.exec(line)?.[1])
+      .find(url => url !== undefined)
+  while (found() === undefined) {
+    const over = await Promise.race([
+      once(child.stdout as NodeJS.ReadableStream, 'data').then(() => false),
+      ended.then(() => true)
+    ])
+    if (over) throw new Error(`ended: ${lines.join('\n')}`)
+  }
+  return found() ?? ''
+}
+
+t.test('a server starts, says where it listens, is ready, and ends well when asked to', async t => {
+  const folder = join(t.testdir(), 'store')
+  const server = start(t, { SPARK_STAGE_UPLOAD_AUTH: 'none', SPARK_STAGE_STORE: pathToFileURL(folder).href })
+
+  const url = await addressOf(server)
+  const ready = await fetch(`${url}/readyz`)
+  const second = start(t, { SPARK_STAGE_UPLOAD_AUTH: 'none', SPARK_STAGE_STORE: pathToFileURL(folder).href })
+
+  t.equal(ready.status, 200)
+  t.equal((await stat(join(folder, 'keys/key-1'))).mode & 0o777, 0o600)
+  await t.test('a second server on its store refuses to start, and says who has it', async t => {
+    t.equal(await second.ended, 2)
+    t.strictSame(second.lines.length, 1)
+    t.match(
+      second.lines[0],
+      new RegExp(`^spark-stage-server: the store ${folder} is in use by process ${server.child.pid} on `)
+    )
+  })
+  server.child.kill('SIGTERM')
+  t.equal(await server.ended, 0)
+  t.match(server.lines.at(-2), /"signal":"SIGTERM","msg":"server stopping"/)
+  t.match(server.lines.at(-1), /"msg":"server stopped"/)
+})
+
+t.test('a server uses the keys and the tokens that it is given', async t => {
+  const home = t.testdir({ keys: { 'key-7': 'x'.repeat(32) } })
+  await writeFile(join(home, 'tokens.json'), '{"tokens": []}')
+  const server = start(t, {
+    SPARK_STAGE_STORE: pathToFileURL(join(home, 'store')).href,
+    SPARK_STAGE_SIGNING_KEYS_DIR: join(home, 'keys'),
+    SPARK_STAGE_UPLOAD_TOKENS_FILE: join(home, 'tokens.json')
+  })
+
+  const url = await addressOf(server)
+
+  t.equal((await fetch(`${url}/api/v1/namespaces/team-a/bundles`)).status, 401)
+  await t.rejects(stat(join(home, 'store/keys')), { code: 'ENOENT' })
+  server.child.kill('SIGINT')
+  t.equal(await server.ended, 0)
+})
+
+t.test('with a bad configuration, a server ends with 2 and one line that says why', async t => {
+  const folder = join(t.testdir(), 'store')
+  const server = start(t, { SPARK_STAGE_STORE: pathToFileURL(folder).href, SPARK_STAGE_PORT: 'http' })
+
+  t.equal(await server.ended, 2)
+
+  t.equal(server.lines.length, 1)
+  t.match(server.lines[0], /^spark-stage-server: .*SPARK_STAGE_PORT/)
+  await t.rejects(stat(folder), { code: 'ENOENT' })
+})
+
+t.test('with a signing key that is too short, a server ends with 2 and lets go of its store', async t => {
+  const home = t.testdir({ keys: { 'key-1': 'short' } })
+  const server = start(t, {
+    SPARK_STAGE_UPLOAD_AUTH: 'none',
+    SPARK_STAGE_STORE: pathToFileURL(join(home, 'store')).href,
+    SPARK_STAGE_SIGNING_KEYS_DIR: join(home, 'keys')
+  })
+
+  t.equal(await server.ended, 2)
+
+  t.match(server.lines, [/^spark-stage-server: signing key .*: expected at least 32 bytes, found 5$/])
+})

@@ -1,0 +1,202 @@
+import t from 'tap'
+import { createStaging } from '../../../server/staging/staging.ts'
+import { SweepRunner } from '../../../server/staging/sweep-runner.ts'
+import { StorageError } from '../../../server/storage/storage-driver.ts'
+import { bundlesPath } from '../../../shared/paths.ts'
+import { dayMs, hourMs, secondMs } from '../../../shared/units.ts'
+import { download, stage, upload } from '../../helpers/call.ts'
+import { sha256, startServer } from '../../helpers/start-server.ts'
+import { TestClock } from '../../helpers/test-clock.ts'
+import { until } from '../../helpers/until.ts'
+import { watchStore } from '../../helpers/watched-store.ts'
+import { type Objects, simulatedStore } from '../../property/simulated-store.ts'
+
+const minuteMs = 60 * secondMs
+const never = new AbortController().signal
+const silent = { ended: () => {}, failed: () => {} }
+
+t.test(
+  'a bundle whose lease has run out is removed, answers when, and is forgotten with its last token',
+  async t => {
+    const clock = new TestClock()
+    const server = await startServer(t, { clock })
+    const { bundleId, token } = (await stage(server, [['files', 'a.txt', 'bytes']])).json
+
+    const passes = (claim: (files: readonly string[]) => boolean) =>
+      until(async () => {
+        clock.advance(minuteMs)
+        return claim(await server.files())
+      })
+
+    clock.advance(7 * dayMs + hourMs)
+    await passes(files => !files.some(path => path.startsWith('index/')))
+    const gone = await download(server, bundleId, token)
+    clock.advance(dayMs + hourMs)
+    await passes(files => files.length === 2)
+    const dayLater = await server.files()
+    clock.advance(366 * dayMs)
+    await passes(files => files.length === 0)
+
+    t.match(gone, { status: 410, error: { code: 'STAGE_ERR_GONE', reason: 'expired' } })
+    t.match(dayLater, [`bundles/${bundleId}/lease.json`, 'due/'], 'what stays is the answer for late readers')
+    t.ok(server.logLines.some(line => line.includes('bundle ended') && line.includes(bundleId)))
+  }
+)
+
+t.test('a draft that nobody goes on with is removed with all that it had', async t => {
+  const clock = new TestClock()
+  const server = await startServer(t, { clock })
+  const entries = [{ kind: 'files', name: 'a.txt', sizeBytes: 5, sha256: sha256('bytes') }]
+  const { bundleId } = (await upload(server, 'POST', bundlesPath('team-a'), { entries })).json
+
+  clock.advance(2 * hourMs)
+  await until(async () => !(await server.files()).includes(`index/team-a/${bundleId}`))
+
+  t.notOk((await server.files()).some(path => path.includes('manifest')))
+})
+
+t.test('what is read stays, however often it is swept', async t => {
+  const clock = new TestClock()
+  const server = await startServer(t, { clock })
+  const { bundleId, token } = (await stage(server, [['files', 'a.txt', 'bytes']])).json
+
+  for (let day = 0; day < 30; day += 1) {
+    clock.advance(dayMs)
+    t.equal((await download(server, bundleId, token, '/entries/files/a.txt')).bytes.toString(), 'bytes')
+  }
+})
+
+t.test('nothing is removed because the store fails, and the next sweep goes on', async t => {
+  const clock = new TestClock()
+  let fails: 'list' | 'read' | undefined
+  const server = await startServer(t, {
+    clock,
+    wrapStore: store =>
+      watchStore(store, {
+        before: method => {
+          if (method === fails) throw new StorageError('broken', `${method} fails`)
+        }
+      })
+  })
+  await stage(server, [['files', 'a.txt', 'bytes']])
+  const before = await server.files()
+
+  for (const method of ['list', 'read'] as const) {
+    fails = method
+    const logged = server.logLines.length
+    clock.advance(8 * dayMs)
+    await until(() => server.logLines.slice(logged).some(line => /not swept|sweep failed/.test(line)))
+    t.same(await server.files(), before)
+  }
+  fails = undefined
+  clock.advance(minuteMs)
+  await until(async () => !(await server.files()).some(path => path.includes('/data/')))
+})
+
+t.test('a marker without a lease is settled, so that a slow writer finds out', async t => {
+  const clock = new TestClock()
+  const objects: Objects = new Map([['due/2026-01-01T00/0123456789abcdef0123456789abcdef', '']])
+  const staging = createStaging(
+    simulatedStore(objects, async () => {}),
+    clock,
+    times,
+    limits
+  )
+
+  await staging.sweep(silent, never)
+
+  const lease = JSON.parse(objects.get('bundles/0123456789abcdef0123456789abcdef/lease.json') ?? '{}')
+  t.match(lease, { state: 'ended', reason: 'failed' })
+  clock.advance(400 * dayMs)
+  await staging.sweep(silent, never)
+  t.same([...objects.keys()], [])
+})
+
+t.test('a sweep of 100 due bundles costs the same with 1,000 and with 10,000 stored', async t => {
+  const callsWith = async (storedCount: number) => {
+    const clock = new TestClock(Date.UTC(2026, 0, 10))
+    const objects: Objects = new Map()
+    for (let number = 0; number < storedCount; number += 1) {
+      addBundle(objects, number, number < 100 ? clock.now() - dayMs : clock.now() + 5 * dayMs)
+    }
+    let calls = 0
+    const before = () => {
+      calls += 1
+    }
+    const store = watchStore(
+      simulatedStore(objects, async () => {}),
+      { before }
+    )
+    const summary = await createStaging(store, clock, times, limits).sweep(silent, never)
+    t.match(summary, { looked: 100, ended: 100, failed: 0 })
+    return calls
+  }
+
+  const few = await callsWith(1000)
+  const many = await callsWith(10_000)
+
+  t.equal(many, few)
+})
+
+t.test('sweeps never overlap, and stopping waits for the one that runs', async t => {
+  const clock = new TestClock()
+  let started = 0
+  let release = () => {}
+  const summary = { looked: 0, ended: 0, forgotten: 0, failed: 0 }
+  const sweep = async () => {
+    started += 1
+    await new Promise<void>(resolve => {
+      release = resolve
+    })
+    return summary
+  }
+  const done: unknown[] = []
+  const runner = new SweepRunner(sweep, clock, minuteMs, {
+    ...silent,
+    done: told => done.push(told),
+    broken: error => void t.fail(`${error}`)
+  })
+
+  clock.advance(3 * minuteMs)
+  t.equal(started, 1)
+  release()
+  await until(() => done.length === 1)
+  clock.advance(minuteMs)
+  const stopped = runner.stop()
+  release()
+  await stopped
+  clock.advance(minuteMs)
+
+  t.equal(started, 2)
+  t.same(done, [summary, summary])
+})
+
+const times = { leaseMs: 7 * dayMs, draftLeaseMs: hourMs, maxAgeMs: 365 * dayMs }
+const limits = { maxUploadBytes: 1000, maxEntriesCount: 10 }
+
+/** A committed bundle with one entry, as it lies in a store. */
+function addBundle(objects: Objects, number: number, expiresAtMs: number): void {
+  const bundleId = number.toString(16).padStart(32, '0')
+  const createdAtMs = expiresAtMs - 7 * dayMs
+  const lease = { namespace: 'ns', principal: 'p', state: 'committed', attempt: 0, createdAtMs, expiresAtMs }
+  const entry = {
+    kind: 'files',
+    name: 'a',
+    path: 'files/a',
+    sizeBytes: 1,
+    sha256: sha256(`${number}`),
+    data: 0
+  }
+  objects.set(`due/${new Date(expiresAtMs).toISOString().slice(0, 13)}/${bundleId}`, '')
+  objects.set(
+    `bundles/${bundleId}/lease.json`,
+    JSON.stringify({ ...lease, tokenExpiresAtMs: createdAtMs + times.maxAgeMs })
+  )
+  objects.set(
+    `bundles/${bundleId}/0/manifest.json`,
+    JSON.stringify({ bundleId, attempt: 0, namespace: 'ns', entries: [entry] })
+  )
+  objects.set(`bundles/${bundleId}/0/data/0`, 'x')
+  objects.set(`index/ns/${bundleId}`, '')
+  objects.set(`hints/ns/${entry.sha256}`, `${bundleId} 0`)
+}
