@@ -5,8 +5,8 @@ import { retryAfterMs } from '../shared/backoff.ts'
 import { MiB, secondMs } from '../shared/units.ts'
 import { ClientError } from './client-error.ts'
 import { networkFailure } from './network-failure.ts'
-import { Patience, type PatienceOptions, RetryableError } from './retry.ts'
-import { failureOf, parseError, parseJson } from './server-answer.ts'
+import { Patience, type PatienceOptions, type RetryableError } from './retry.ts'
+import { failureOf, parseError, parseJson, type RefusedError } from './server-answer.ts'
 
 /** Which server, and how to talk to it. */
 export interface ServerOptions extends PatienceOptions {
@@ -16,20 +16,36 @@ export interface ServerOptions extends PatienceOptions {
   readonly uploadToken?: string | undefined
   /** PEM text of the only authorities to trust for https; absent means those of Node. */
   readonly ca?: string | undefined
+  /** Tunnels https. Absent: the server is asked directly. */
+  readonly proxy?: URL | undefined
 }
 
-/** One request, and how its answer is read. */
-export interface Call<Answer> {
-  readonly method: 'GET' | 'POST' | 'PUT'
+/** One request. */
+export interface Asked {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** From `shared/paths.ts`. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   /** Called anew for each attempt. Absent: no body. */
   readonly body?: () => string | Readable
   /** A token to show in place of the upload credential: a secret. */
-  readonly token?: string
+  readonly token?: string | undefined
+}
+
+/** One request, and how its answer is read once it is a success. */
+export interface Call<Answer> extends Asked {
   readonly parse: (json: unknown) => Answer
 }
+
+/** An answer of any status, read to its end. */
+export interface RawAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly text: string
+}
+
+/** How long the way to the server may take to open. */
+const connectMs = 10 * secondMs
 
 /** How long one answer may take once the body is sent; a large file is hashed and synced before it comes. */
 const answerMs = 120 * secondMs
@@ -45,14 +61,21 @@ export class StageServer implements AsyncDisposable {
   readonly #patience: Patience
 
   private constructor(options: ServerOptions, undici: typeof import('undici')) {
-    const { ca, giveUpMs } = options
+    const { ca, giveUpMs, proxy } = options
     this.#options = options
     this.#request = undici.request
-    this.#dispatcher = new undici.Agent({
-      connect: { timeout: Math.min(10 * secondMs, giveUpMs), ca },
-      headersTimeout: Math.min(answerMs, giveUpMs),
-      bodyTimeout: Math.min(answerMs, giveUpMs)
-    })
+    const connect = { timeout: Math.min(connectMs, giveUpMs), ca }
+    const waitMs = Math.min(answerMs, giveUpMs)
+    const timeouts = { headersTimeout: waitMs, bodyTimeout: waitMs }
+    this.#dispatcher =
+      proxy === undefined
+        ? new undici.Agent({ connect, ...timeouts })
+        : new undici.ProxyAgent({
+            uri: proxy.href,
+            requestTls: connect,
+            proxyTls: { timeout: connect.timeout },
+            ...timeouts
+          })
     this.#patience = new Patience(options)
   }
 
@@ -76,42 +99,52 @@ export class StageServer implements AsyncDisposable {
     // Every running call listens on the same signal.
     setMaxListeners(0, signal)
     return this.#patience.retry(async () => {
-      try {
-        return call.parse(await this.#attempt(call, signal))
-      } catch (error) {
-        signal.throwIfAborted()
-        throw isOurs(error) ? error : networkFailure(error, this.#options.url)
-      }
+      const answer = await this.ask(call, signal)
+      if (!isSuccess(answer)) throw refusal(answer)
+      return call.parse(parseJson(answer.text))
     }, signal)
   }
 
-  async #attempt(call: Call<unknown>, signal: AbortSignal): Promise<unknown> {
-    const { url } = this.#options
-    const token = call.token ?? this.#options.uploadToken
-    const { statusCode, headers, body } = await this.#request(
-      new URL(url.pathname.replace(/\/$/, '') + call.path, url),
-      {
-        method: call.method,
-        headers: {
-          ...call.headers,
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` })
-        },
-        body: call.body?.() ?? null,
+  /**
+   * Asks once.
+   *
+   * @returns the answer, whatever its status
+   * @throws RetryableError or ClientError when there is none
+   */
+  async ask({ method, path, headers, body, token }: Asked, signal: AbortSignal): Promise<RawAnswer> {
+    const { url, uploadToken, proxy } = this.#options
+    const shown = token ?? uploadToken
+    try {
+      const answer = await this.#request(new URL(url.pathname.replace(/\/$/, '') + path, url), {
+        method,
+        headers: { ...headers, ...(shown === undefined ? {} : { authorization: `Bearer ${shown}` }) },
+        body: body?.() ?? null,
         dispatcher: this.#dispatcher,
         signal
-      }
-    )
-    const text = await readText(body)
-    if (statusCode >= 200 && statusCode < 300) return parseJson(text)
-    const retryAfter = headers['retry-after']
-    const waitMs = retryAfterMs(typeof retryAfter === 'string' ? retryAfter : undefined, Date.now())
-    throw failureOf(statusCode, parseError(statusCode, text), waitMs)
+      })
+      return { status: answer.statusCode, headers: answer.headers, text: await readText(answer.body) }
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error instanceof ClientError ? error : networkFailure(error, url, proxy)
+    }
   }
 
   /** Closes all connections, running requests included. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dispatcher.destroy()
   }
+}
+
+/** Whether the server did what it was asked to. */
+export function isSuccess({ status }: RawAnswer): boolean {
+  return status >= 200 && status < 300
+}
+
+/** What an answer means that is no success: see {@link failureOf}. */
+export function refusal({ status, headers, text }: RawAnswer): RetryableError | RefusedError {
+  const retryAfter = headers['retry-after']
+  const waitMs = retryAfterMs(typeof retryAfter === 'string' ? retryAfter : undefined, Date.now())
+  return failureOf(status, parseError(status, text), waitMs)
 }
 
 async function readText(body: AsyncIterable<Buffer>): Promise<string> {
@@ -124,8 +157,4 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function isOurs(error: unknown): boolean {
-  return error instanceof ClientError || error instanceof RetryableError
 }

@@ -3,7 +3,16 @@ import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { exitCodes } from '../shared/exit-codes.ts'
 import { ClientError, exitCodeOf } from './client-error.ts'
-import { readGetOptions, readPutOptions } from './options.ts'
+import type { Renewed } from './commands/renew.ts'
+import { type BundleDone, type BundleOutcome, exitCodeOfAll, isFailure } from './each-bundle.ts'
+import {
+  readBundlesOptions,
+  readDoctorOptions,
+  readGetOptions,
+  readListOptions,
+  readPutOptions,
+  readTokenOptions
+} from './options.ts'
 import { buildProgram } from './program.ts'
 import { chooseStyle, openReport, printFailure, printResult } from './report.ts'
 
@@ -16,20 +25,70 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+const reportFor = (json: boolean) => openReport(chooseStyle(json, process.stderr.isTTY))
+
+const print = <Result>(json: boolean, result: Result, describe: (result: Result) => string) =>
+  printResult(json ? JSON.stringify(result) : describe(result))
+
+/** Shows what becomes of each bundle as it happens; JSON comes at the end. */
+const outcomePrinter =
+  <Result extends object>(json: boolean, describe: (done: BundleDone<Result>) => string) =>
+  (outcome: BundleOutcome<Result>) => {
+    if (json) return
+    if (isFailure(outcome)) printFailure(`${outcome.bundle}: ${outcome.error.message}`)
+    else printResult(describe(outcome))
+  }
+
+const finishAll = (json: boolean, bundles: readonly BundleOutcome<object>[]) => {
+  if (json) printResult(JSON.stringify({ bundles }))
+  process.exitCode = exitCodeOfAll(bundles)
+}
+
 const program = buildProgram({
   put: async (flags, selections) => {
     const options = readPutOptions(flags, selections)
     const { put, describePut } = await import('./commands/put.ts')
-    const report = await openReport(chooseStyle(options.json, process.stderr.isTTY))
-    const result = await put(options, report, stop.signal)
-    printResult(options.json ? JSON.stringify(result) : describePut(result))
+    const result = await put(options, await reportFor(options.json), stop.signal)
+    print(options.json, result, describePut)
   },
   get: async flags => {
     const options = readGetOptions(flags)
     const { get, describeGet } = await import('./commands/get.ts')
-    const report = await openReport(chooseStyle(options.json, process.stderr.isTTY))
-    const result = await get(options, report, stop.signal)
-    printResult(options.json ? JSON.stringify(result) : describeGet(result))
+    const result = await get(options, await reportFor(options.json), stop.signal)
+    print(options.json, result, describeGet)
+  },
+  ls: async flags => {
+    const options = readListOptions(flags)
+    const { ls, describeList } = await import('./commands/ls.ts')
+    const result = await ls(options, await reportFor(options.json), stop.signal)
+    print(options.json, result, list => describeList(list, Date.now()))
+  },
+  rm: async (flags, names) => {
+    const options = readBundlesOptions('rm', flags, names)
+    const { rm, describeRemoved } = await import('./commands/rm.ts')
+    const onOutcome = outcomePrinter(options.json, describeRemoved)
+    finishAll(options.json, await rm(options, await reportFor(options.json), onOutcome, stop.signal))
+  },
+  renew: async (flags, names) => {
+    const options = readBundlesOptions('renew', flags, names)
+    const { renew, describeRenewed } = await import('./commands/renew.ts')
+    const onOutcome = outcomePrinter<Renewed>(options.json, done => describeRenewed(done, Date.now()))
+    finishAll(options.json, await renew(options, await reportFor(options.json), onOutcome, stop.signal))
+  },
+  token: async (flags, name) => {
+    const options = readTokenOptions(flags, name)
+    const { token, describeToken } = await import('./commands/token.ts')
+    const result = await token(options, await reportFor(options.json), stop.signal)
+    print(options.json, result, describeToken)
+  },
+  doctor: async flags => {
+    const json = flags['json'] === true
+    const { doctor, describeCheck, chooseMarks } = await import('./commands/doctor.ts')
+    const marks = chooseMarks(process.stdout.isTTY, process.env['NO_COLOR'])
+    const read = () => readDoctorOptions(flags)
+    const result = await doctor(read, line => json || printResult(describeCheck(line, marks)), stop.signal)
+    if (json) printResult(JSON.stringify(result))
+    process.exitCode = result.exitCode
   }
 })
 

@@ -6,11 +6,13 @@ import { RetryableError } from './retry.ts'
  * does not.
  *
  * @param error what the socket, TLS or the HTTP client rejected with
+ * @param proxy what the server was asked through, if anything
  */
-export function networkFailure(error: unknown, server: URL): RetryableError | ClientError {
+export function networkFailure(error: unknown, server: URL, proxy?: URL): RetryableError | ClientError {
   // A boundary: such errors carry a code; one that stands for several addresses has no message.
   const { code, message } = error as NodeJS.ErrnoException
-  const sentence = `no answer from ${server.origin}: ${message || code}`
+  const way = proxy === undefined ? '' : ` through the proxy ${proxy.host}`
+  const sentence = `no answer from ${server.origin}${way}: ${message || code}`
   if (!/CERT|SIGNATURE|UNABLE_TO|^ERR_SSL/.test(String(code)))
     return new RetryableError(sentence, 0, { cause: error })
   const todo =

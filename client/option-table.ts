@@ -1,7 +1,12 @@
 import type { Kind } from '../shared/names.ts'
 
+/** Every command that asks a server as an uploader, and so needs to know its credential. */
+const uploaders = ['put', 'ls', 'rm', 'renew', 'token', 'doctor'] as const
+const patient = ['put', 'get', 'ls', 'rm', 'renew', 'token'] as const
+const all = [...patient, 'doctor'] as const
+
 /** Which command an option belongs to. */
-export type CommandName = 'put' | 'get'
+export type CommandName = (typeof all)[number]
 
 /** One option. Every text here is documentation: `--help` prints it and `docs/configuration.md` repeats it. */
 export interface OptionRow {
@@ -14,32 +19,29 @@ export interface OptionRow {
   readonly unit: string
   /** In the option's own unit; absent means there is none. */
   readonly defaultValue?: string
-  readonly required?: true
   readonly sentence: string
 }
 
-/** Every option of `spark-stage put` and `spark-stage get` that takes no files to stage. */
+/** Every option of `spark-stage` that takes no files to stage. */
 export const optionTable = [
   {
-    commands: ['put', 'get'],
+    commands: all,
     flag: '--server',
     value: 'URL',
     variable: 'SPARK_STAGE_SERVER',
     unit: 'URL',
-    required: true,
     sentence: 'The staging server, http://HOST:PORT or https://HOST:PORT.'
   },
   {
-    commands: ['put'],
+    commands: ['put', 'ls', 'doctor'],
     flag: '--namespace',
     value: 'NS',
     variable: 'SPARK_STAGE_NAMESPACE',
     unit: 'DNS label',
-    required: true,
-    sentence: 'The Kubernetes namespace that the application will run in.'
+    sentence: 'The Kubernetes namespace that the application runs in.'
   },
   {
-    commands: ['put'],
+    commands: uploaders,
     flag: '--upload-token-file',
     value: 'FILE',
     variable: 'SPARK_STAGE_UPLOAD_TOKEN_FILE',
@@ -47,21 +49,19 @@ export const optionTable = [
     sentence: 'File with the upload credential; leave it out for a server with upload identity "none".'
   },
   {
-    commands: ['get'],
+    commands: ['get', 'doctor'],
     flag: '--bundle',
     value: 'NS/ID',
     variable: 'SPARK_STAGE_BUNDLE',
     unit: 'namespace/id',
-    required: true,
-    sentence: 'The bundle to fetch, as "put" printed it.'
+    sentence: 'The bundle to fetch or to examine, as "put" printed it.'
   },
   {
-    commands: ['get'],
+    commands: ['get', 'doctor'],
     flag: '--token-file',
     value: 'FILE',
     variable: 'SPARK_STAGE_TOKEN_FILE',
     unit: 'path',
-    required: true,
     sentence: 'File with the download token of this bundle, as "put" wrote it.'
   },
   {
@@ -70,11 +70,10 @@ export const optionTable = [
     value: 'DIR',
     variable: 'SPARK_STAGE_INTO',
     unit: 'path',
-    required: true,
     sentence: 'Directory to lay the files out in; it is made when it does not exist.'
   },
   {
-    commands: ['put', 'get'],
+    commands: all,
     flag: '--ca-file',
     value: 'FILE',
     variable: 'SPARK_STAGE_CA_FILE',
@@ -82,7 +81,7 @@ export const optionTable = [
     sentence: 'PEM file of the only authorities to trust for https, in place of the well-known ones.'
   },
   {
-    commands: ['put', 'get'],
+    commands: all,
     flag: '--allow-plaintext',
     variable: 'SPARK_STAGE_ALLOW_PLAINTEXT',
     unit: 'true or false',
@@ -91,7 +90,7 @@ export const optionTable = [
       'Let credentials and tokens cross the network readable: plain http to a host other than loopback.'
   },
   {
-    commands: ['put'],
+    commands: ['put', 'token'],
     flag: '--token-out',
     value: 'FILE',
     unit: 'path',
@@ -108,7 +107,7 @@ export const optionTable = [
     sentence: 'Files sent or fetched at the same time, 1 to 64.'
   },
   {
-    commands: ['put', 'get'],
+    commands: patient,
     flag: '--give-up-seconds',
     value: 'N',
     unit: 'seconds',
@@ -116,7 +115,7 @@ export const optionTable = [
     sentence: 'How long to go on asking when nothing goes forward.'
   },
   {
-    commands: ['put', 'get'],
+    commands: all,
     flag: '--json',
     unit: 'true or false',
     defaultValue: 'false',

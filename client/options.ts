@@ -1,39 +1,79 @@
 import { isPlaintext } from '../shared/loopback.ts'
-import { checkNamespace, isBundleId } from '../shared/names.ts'
 import { secondMs } from '../shared/units.ts'
-import { checkNamed, describe, usageError } from './client-error.ts'
+import { describe, usageError } from './client-error.ts'
 import type { Selection } from './local-files.ts'
-import { type CommandName, type OptionRow, optionTable } from './option-table.ts'
+import type { CommandName } from './option-table.ts'
+import {
+  type BundleName,
+  type Flags,
+  type OptionReader,
+  openReader,
+  parseBundleName,
+  parseNamespace,
+  parseServer
+} from './option-values.ts'
+import { proxyFor } from './proxy.ts'
 
-/** What both commands know. Times are milliseconds. */
-export interface CommonOptions {
+/** Which server a command talks to, and how. */
+export interface ServerAddress {
   readonly server: URL
   readonly caFile?: string | undefined
   readonly allowPlaintext: boolean
-  readonly parallelCount: number
+  /** Absent when the server is asked directly. It may hold a password: only its `host` is ever shown. */
+  readonly proxy?: URL | undefined
+}
+
+/** What all commands know that go on asking. Times are milliseconds. */
+export interface CommonOptions extends ServerAddress {
   readonly giveUpMs: number
   readonly json: boolean
 }
 
-/** What `put` is to do. */
-export interface PutOptions extends CommonOptions {
-  readonly namespace: string
+/** What all commands of uploaders know. */
+export interface UploaderOptions extends CommonOptions {
   readonly uploadTokenFile?: string | undefined
+}
+
+/** What `put` is to do. */
+export interface PutOptions extends UploaderOptions {
+  readonly namespace: string
+  readonly parallelCount: number
   /** `<id>` in it stands for the bundle's id. */
   readonly tokenOut: string
   readonly selections: readonly Selection[]
 }
 
 /** What `get` is to do. */
-export interface GetOptions extends CommonOptions {
-  readonly namespace: string
-  readonly bundleId: string
+export interface GetOptions extends CommonOptions, BundleName {
+  readonly parallelCount: number
   readonly tokenFile: string
   readonly into: string
 }
 
-/** The flags of a command line by name without dashes (`token-out`); a switch is `true`. */
-export type Flags = Readonly<Record<string, string | true | undefined>>
+/** What `ls` is to do. */
+export interface ListOptions extends UploaderOptions {
+  readonly namespace: string
+}
+
+/** What `rm` and `renew` are to do. */
+export interface BundlesOptions extends UploaderOptions {
+  readonly bundles: readonly BundleName[]
+}
+
+/** What `token` is to do. */
+export interface TokenOptions extends UploaderOptions {
+  readonly bundle: BundleName
+  /** `<id>` in it stands for the bundle's id. */
+  readonly tokenOut: string
+}
+
+/** What `doctor` is to examine. */
+export interface DoctorOptions extends ServerAddress {
+  /** Absent when only a bundle is to be examined. */
+  readonly namespace?: string | undefined
+  readonly uploadTokenFile?: string | undefined
+  readonly download?: { readonly bundle: BundleName; readonly tokenFile: string } | undefined
+}
 
 /**
  * The options of `put`: a flag wins over its variable, a variable over the default.
@@ -45,14 +85,14 @@ export function readPutOptions(
   selections: readonly Selection[],
   env = process.env
 ): PutOptions {
-  const read = reader('put', flags, env)
+  const read = openReader('put', flags, env)
   if (selections.length === 0) {
     throw usageError('nothing to stage: give at least one of --app, --jar, --py-file, --file, --archive')
   }
   return Object.freeze({
-    ...readCommon(read),
-    namespace: readNamespace(read.text('--namespace'), '--namespace'),
-    uploadTokenFile: read.optional('--upload-token-file'),
+    ...readUploader(read, env),
+    namespace: parseNamespace(read.text('--namespace'), '--namespace'),
+    parallelCount: read.count('--parallel', 64),
     tokenOut: read.text('--token-out'),
     selections
   })
@@ -60,18 +100,82 @@ export function readPutOptions(
 
 /** The options of `get`, read as those of `put`. @throws ClientError (usage) */
 export function readGetOptions(flags: Flags, env = process.env): GetOptions {
-  const read = reader('get', flags, env)
-  const bundle = read.text('--bundle')
-  const [namespace = '', bundleId = '', ...rest] = bundle.split('/')
-  if (!isBundleId(bundleId) || rest.length > 0)
-    throw wrong('--bundle', 'NAMESPACE/ID, the id of 32 hex digits', bundle)
+  const read = openReader('get', flags, env)
   return Object.freeze({
-    ...readCommon(read),
-    namespace: readNamespace(namespace, '--bundle'),
-    bundleId,
+    ...parseBundleName(read.text('--bundle'), '--bundle'),
+    ...readCommon(read, env),
+    parallelCount: read.count('--parallel', 64),
     tokenFile: read.text('--token-file'),
     into: read.text('--into')
   })
+}
+
+/** The options of `ls`, read as those of `put`. @throws ClientError (usage) */
+export function readListOptions(flags: Flags, env = process.env): ListOptions {
+  const read = openReader('ls', flags, env)
+  const namespace = parseNamespace(read.text('--namespace'), '--namespace')
+  return Object.freeze({ ...readUploader(read, env), namespace })
+}
+
+/**
+ * The options of `rm` and `renew`, read as those of `put`.
+ *
+ * @param names `NS/ID` each
+ * @throws ClientError (usage)
+ */
+export function readBundlesOptions(
+  command: CommandName,
+  flags: Flags,
+  names: readonly string[],
+  env = process.env
+): BundlesOptions {
+  const bundles = names.map(name => parseBundleName(name, 'the bundle'))
+  return Object.freeze({ ...readUploader(openReader(command, flags, env), env), bundles })
+}
+
+/** The options of `token`, read as those of `put`. @param name `NS/ID`. @throws ClientError (usage) */
+export function readTokenOptions(flags: Flags, name: string, env = process.env): TokenOptions {
+  const read = openReader('token', flags, env)
+  const bundle = parseBundleName(name, 'the bundle')
+  return Object.freeze({ ...readUploader(read, env), bundle, tokenOut: read.text('--token-out') })
+}
+
+/**
+ * The options of `doctor`, read as those of `put`. Plain http is not refused here: {@link refusePlaintext} is one of
+ * its checks.
+ *
+ * @throws ClientError (usage)
+ */
+export function readDoctorOptions(flags: Flags, env = process.env): DoctorOptions {
+  const read = openReader('doctor', flags, env)
+  const bundle = read.optional('--bundle')
+  const download = bundle && {
+    bundle: parseBundleName(bundle, '--bundle'),
+    tokenFile: read.text('--token-file')
+  }
+  const namespace = bundle ? read.optional('--namespace') : read.text('--namespace')
+  return Object.freeze({
+    ...readAddress(read, env),
+    namespace: namespace && parseNamespace(namespace, '--namespace'),
+    uploadTokenFile: read.optional('--upload-token-file'),
+    download: download || undefined
+  })
+}
+
+/**
+ * Secrets are not sent where others can read them, unless that is asked for.
+ *
+ * @throws ClientError (usage)
+ */
+export function refusePlaintext({ server, allowPlaintext }: ServerAddress): void {
+  if (!isPlaintext(server) || allowPlaintext) return
+  throw usageError(
+    describe('--server: credentials and tokens would cross the network readable', {
+      expected: 'https, or http to a loopback address',
+      found: server.href,
+      todo: 'Use https, or say --allow-plaintext when the network between is yours alone.'
+    })
+  )
 }
 
 /** A server as people write it, without a slash at its end. */
@@ -79,76 +183,22 @@ export function serverName(url: URL): string {
   return url.href.replace(/\/$/, '')
 }
 
-interface Reader {
-  optional(flag: string): string | undefined
-  text(flag: string): string
+function readUploader(read: OptionReader, env: NodeJS.ProcessEnv): UploaderOptions {
+  return { ...readCommon(read, env), uploadTokenFile: read.optional('--upload-token-file') }
 }
 
-function reader(command: CommandName, flags: Flags, env: NodeJS.ProcessEnv): Reader {
-  const rows: ReadonlyMap<string, OptionRow> = new Map(optionTable.map(row => [row.flag, row]))
-  const optional = (flag: string) => {
-    // Every flag asked for below is a row of the table.
-    const { variable, defaultValue } = rows.get(flag) as OptionRow
-    const value = flags[flag.slice(2)] ?? (variable === undefined ? undefined : env[variable])
-    return value === '' || value === undefined ? defaultValue : String(value)
-  }
-  const text = (flag: string) => {
-    const value = optional(flag)
-    if (value !== undefined) return value
-    throw usageError(
-      `${flag} is missing: give it, or set ${rows.get(flag)?.variable}; see spark-stage ${command} --help`
-    )
-  }
-  return { optional, text }
-}
-
-function readCommon(read: Reader): CommonOptions {
-  const server = readServer(read.text('--server'))
-  const allowPlaintext = readSwitch(read, '--allow-plaintext')
-  if (isPlaintext(server) && !allowPlaintext) {
-    throw usageError(
-      describe('--server: credentials and tokens would cross the network readable', {
-        expected: 'https, or http to a loopback address',
-        found: server.href,
-        todo: 'Use https, or say --allow-plaintext when the network between is yours alone.'
-      })
-    )
-  }
+function readCommon(read: OptionReader, env: NodeJS.ProcessEnv): CommonOptions {
+  const address = readAddress(read, env)
+  refusePlaintext(address)
   return {
-    server,
-    allowPlaintext,
-    caFile: read.optional('--ca-file'),
-    parallelCount: readCount(read, '--parallel', 64),
-    giveUpMs: readCount(read, '--give-up-seconds', 86_400) * secondMs,
-    json: readSwitch(read, '--json')
+    ...address,
+    giveUpMs: read.count('--give-up-seconds', 86_400) * secondMs,
+    json: read.switch('--json')
   }
 }
 
-function readServer(text: string): URL {
-  const url = URL.parse(text)
-  const plain = url !== null && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
-  if (!plain) throw wrong('--server', 'http://HOST:PORT or https://HOST:PORT', text)
-  if (url.username === '' && url.password === '') return url
-  // Not shown: it holds a secret.
-  throw usageError('--server: expected no user name and no password in the URL; secrets come from files')
-}
-
-function readNamespace(text: string, flag: string): string {
-  return checkNamed(flag, () => checkNamespace(text))
-}
-
-function readSwitch(read: Reader, flag: string): boolean {
-  const value = read.text(flag)
-  if (value === 'true' || value === 'false') return value === 'true'
-  throw wrong(flag, 'true or false', value)
-}
-
-function readCount(read: Reader, flag: string, highest: number): number {
-  const value = read.text(flag)
-  if (/^[1-9]\d{0,8}$/.test(value) && Number(value) <= highest) return Number(value)
-  throw wrong(flag, `a whole number from 1 to ${highest}`, value)
-}
-
-function wrong(flag: string, expected: string, found: string): Error {
-  return usageError(describe(`${flag} cannot be used`, { expected, found: JSON.stringify(found) }))
+function readAddress(read: OptionReader, env: NodeJS.ProcessEnv): ServerAddress {
+  const server = parseServer(read.text('--server'))
+  const allowPlaintext = read.switch('--allow-plaintext')
+  return { server, allowPlaintext, caFile: read.optional('--ca-file'), proxy: proxyFor(server, env) }
 }

@@ -2,12 +2,17 @@ import { Command, Option } from 'commander'
 import { usageError } from './client-error.ts'
 import type { Selection } from './local-files.ts'
 import { type CommandName, fileFlagTable, type OptionRow, optionTable } from './option-table.ts'
-import type { Flags } from './options.ts'
+import type { Flags } from './option-values.ts'
 
-/** What happens once a command line was understood. */
+/** What happens once a command line was understood. Bundles are named `NS/ID`. */
 export interface CommandActions {
   put(flags: Flags, selections: readonly Selection[]): Promise<void>
   get(flags: Flags): Promise<void>
+  ls(flags: Flags): Promise<void>
+  rm(flags: Flags, bundles: readonly string[]): Promise<void>
+  renew(flags: Flags, bundles: readonly string[]): Promise<void>
+  token(flags: Flags, bundle: string): Promise<void>
+  doctor(flags: Flags): Promise<void>
 }
 
 /**
@@ -20,8 +25,16 @@ export function buildProgram(actions: CommandActions): Command {
     .description("Stages a Spark application's own files for its driver and executor pods.")
     .helpCommand(false)
     .exitOverride()
-  program.addCommand(buildPut(actions))
-  program.addCommand(buildGet(actions))
+  for (const command of [
+    buildPut(actions),
+    buildGet(actions),
+    buildList(actions),
+    buildForBundles('rm', 'Revokes bundles now: their tokens open nothing any more.', actions.rm),
+    buildForBundles('renew', 'Gives bundles another full lease and prints its end.', actions.renew),
+    buildToken(actions),
+    buildDoctor(actions)
+  ])
+    program.addCommand(command)
   return program
 }
 
@@ -33,24 +46,52 @@ function buildPut(actions: CommandActions): Command {
     put.addOption(option.argParser((text: string) => selections.push({ kind, flag, text })))
   }
   addOptions(put, 'put')
-  put.argument('[unexpected...]').action(async (unexpected: readonly string[]) => {
-    refuseArguments(
-      unexpected,
-      'Every file has its own flag; quote patterns, or the shell expands them: --jar "libs/*.jar".'
-    )
-    await actions.put(flagsOf(put), selections)
-  })
+  refuseArguments(
+    put,
+    'Every file has its own flag; quote patterns, or the shell expands them: --jar "libs/*.jar".',
+    () => actions.put(flagsOf(put), selections)
+  )
   return put.usage('--server URL --namespace NS [files…] [options]')
 }
 
 function buildGet(actions: CommandActions): Command {
   const get = newCommand('get', 'Fetches a bundle into a directory, exactly as its pods see it.')
   addOptions(get, 'get')
-  get.argument('[unexpected...]').action(async (unexpected: readonly string[]) => {
-    refuseArguments(unexpected, 'Name the bundle with --bundle.')
-    await actions.get(flagsOf(get))
-  })
+  refuseArguments(get, 'Name the bundle with --bundle.', () => actions.get(flagsOf(get)))
   return get.usage('--server URL --bundle NS/ID --token-file FILE --into DIR [options]')
+}
+
+function buildList(actions: CommandActions): Command {
+  const list = newCommand('ls', 'Lists the bundles and drafts of a namespace, newest first.')
+  addOptions(list, 'ls')
+  refuseArguments(list, 'Name the namespace with --namespace.', () => actions.ls(flagsOf(list)))
+  return list.usage('--server URL --namespace NS [options]')
+}
+
+function buildForBundles(name: CommandName, description: string, action: CommandActions['rm']): Command {
+  const command = newCommand(name, description)
+  addOptions(command, name)
+  command.argument('<NS/ID...>', 'The bundles, as "put" and "ls" print them.')
+  command.action((bundles: readonly string[]) => action(flagsOf(command), bundles))
+  return command.usage('--server URL NS/ID… [options]')
+}
+
+function buildToken(actions: CommandActions): Command {
+  const token = newCommand('token', "Has a bundle's download token signed again and writes it to a file.")
+  addOptions(token, 'token')
+  token.argument('<NS/ID>', 'The bundle, as "put" and "ls" print it.')
+  token.action((bundle: string) => actions.token(flagsOf(token), bundle))
+  return token.usage('--server URL NS/ID [options]')
+}
+
+function buildDoctor(actions: CommandActions): Command {
+  const doctor = newCommand(
+    'doctor',
+    'Checks what lies between this machine and a server, and says what to mend.'
+  )
+  addOptions(doctor, 'doctor')
+  refuseArguments(doctor, 'Name the bundle with --bundle.', () => actions.doctor(flagsOf(doctor)))
+  return doctor.usage('--server URL --namespace NS [--bundle NS/ID --token-file FILE] [options]')
 }
 
 function newCommand(name: CommandName, description: string): Command {
@@ -80,7 +121,10 @@ function flagsOf(command: Command): Flags {
   )
 }
 
-function refuseArguments(unexpected: readonly string[], todo: string): void {
-  const [first] = unexpected
-  if (first !== undefined) throw usageError(`${JSON.stringify(first)} is not expected here. ${todo}`)
+/** @param todo what to do instead of giving arguments */
+function refuseArguments(command: Command, todo: string, action: () => Promise<void>): void {
+  command.argument('[unexpected...]').action(async ([first]: readonly string[]) => {
+    if (first !== undefined) throw usageError(`${JSON.stringify(first)} is not expected here. ${todo}`)
+    await action()
+  })
 }

@@ -13,8 +13,9 @@ export async function readSecret(filePath: string, flag: string): Promise<string
   const text = await readText(filePath, flag)
   const secret = text.trim()
   if (/^[\x21-\x7e]+$/.test(secret)) return secret
+  const found = secret === '' ? 'nothing' : 'something else'
   throw usageError(
-    `${flag} ${quote(filePath, 300)}: expected one word of printable ASCII in the file, found something else`
+    `${flag} ${quote(filePath, 300)}: expected one word of printable ASCII in the file, found ${found}`
   )
 }
 

@@ -46,7 +46,12 @@ export function chooseStyle(json: boolean, isTerminal: boolean | undefined): Rep
   return isTerminal === true ? 'bar' : 'lines'
 }
 
-/** Writes a command's result, the only thing that ever goes to standard output. */
+/** Whether colours and signs beyond ASCII are welcome. @see https://no-color.org */
+export function isRich(isTerminal: boolean | undefined, noColor: string | undefined): boolean {
+  return isTerminal === true && (noColor === undefined || noColor === '')
+}
+
+/** Writes a command's result, or a part of it: the only thing that ever goes to standard output. */
 export function printResult(text: string): void {
   process.stdout.write(`${text}\n`)
 }

@@ -32,7 +32,7 @@ export interface PatienceOptions {
   /** Milliseconds without progress after which a failed attempt is the last one. */
   readonly giveUpMs: number
   /** Called before each wait, with one line for people. */
-  readonly onRetry: (line: string) => void
+  readonly onRetry?: (line: string) => void
   readonly clock?: Clock
 }
 
@@ -64,7 +64,7 @@ export class Patience {
     let outcome = await passingFailure(attempt)
     for (let number = 1; outcome instanceof RetryableError; number += 1) {
       const waitMs = this.#waitMs(number, outcome)
-      this.#options.onRetry(`${outcome.message}; asking again in ${(waitMs / secondMs).toFixed(1)} s`)
+      this.#options.onRetry?.(`${outcome.message}; asking again in ${(waitMs / secondMs).toFixed(1)} s`)
       await this.#clock.wait(waitMs, signal)
       outcome = await passingFailure(attempt)
     }

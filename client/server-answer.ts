@@ -21,6 +21,23 @@ export interface CommitAnswer {
   readonly expiresAt: string
 }
 
+/** A bundle or a draft in a list. */
+export interface ListedBundle {
+  readonly bundleId: string
+  readonly state: string
+  readonly principal: string
+  /** RFC 3339, both. */
+  readonly createdAt: string
+  readonly expiresAt: string
+}
+
+/** A page of a list. */
+export interface ListAnswer {
+  readonly bundles: readonly ListedBundle[]
+  /** The id to go on after, when there may be more. */
+  readonly next?: string
+}
+
 /** The parts of an error's body that are shown to people; all of it is text from outside. */
 export interface ErrorAnswer {
   readonly code: string
@@ -48,6 +65,24 @@ export function parseCommit(value: unknown, bundleId: string): CommitAnswer {
   }
   // Not shown: it may hold a token.
   throw new ClientError('internal', `the server's answer is not the commit of bundle ${bundleId}`)
+}
+
+/** When a renewed bundle ends, RFC 3339. @throws ClientError (internal) when this is not its renewal */
+export function parseRenewal(value: unknown, bundleId: string): string {
+  const { bundleId: found, expiresAt } = record(value)
+  if (found === bundleId && isTime(expiresAt)) return expiresAt
+  throw unexpected(`the renewal of bundle ${bundleId}`, value)
+}
+
+/** @throws ClientError (internal) when this is no page of a list that goes on after the id `after` */
+export function parseList(value: unknown, after: string): ListAnswer {
+  const { bundles, next } = record(value)
+  if (!Array.isArray(bundles)) throw unexpected('a list of bundles', value)
+  const page = { bundles: bundles.map(parseListed) }
+  if (next === undefined) return page
+  // Ids are listed in order; one that goes back would be asked for without end.
+  if (typeof next === 'string' && isBundleId(next) && next > after) return { ...page, next }
+  throw unexpected(`an id greater than ${JSON.stringify(after)} to go on after`, next)
 }
 
 /** What a committed bundle holds. @throws ClientError (internal) when this is not its manifest */
@@ -119,6 +154,27 @@ function record(value: unknown): Readonly<Record<string, unknown>> {
 
 function isDigestList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(digest => typeof digest === 'string' && isSha256(digest))
+}
+
+function parseListed(value: unknown): ListedBundle {
+  const { bundleId, state, principal, createdAt, expiresAt } = record(value)
+  if (
+    typeof bundleId === 'string' &&
+    isBundleId(bundleId) &&
+    typeof state === 'string' &&
+    typeof principal === 'string' &&
+    isTime(createdAt) &&
+    isTime(expiresAt)
+  )
+    return { bundleId, state: printable(state), principal: printable(principal), createdAt, expiresAt }
+  throw unexpected('a bundle with its id, state, principal and times', value)
+}
+
+/** Whether this is a time in a form that is safe to show. */
+function isTime(value: unknown): value is string {
+  return (
+    typeof value === 'string' && /^\d{4}-[-\dT:.Z+]{1,30}$/.test(value) && !Number.isNaN(Date.parse(value))
+  )
 }
 
 function unexpected(expected: string, found: unknown): ClientError {

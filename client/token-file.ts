@@ -36,7 +36,7 @@ export async function writeTokenFile(filePath: string, token: string, bundle: st
     // A boundary: file system calls reject with a system error.
     const { code } = cause as NodeJS.ErrnoException
     const sentence = `bundle ${bundle} is staged, but its token could not be written to ${quote(filePath, 300)} (${code})`
-    const todo = 'Run the command again with another --token-out: nothing is uploaded twice.'
+    const todo = `"spark-stage token ${bundle} --token-out FILE" writes it elsewhere.`
     throw new ClientError(code === 'ENOSPC' ? 'noSpace' : 'internal', describe(sentence, { todo }), { cause })
   } finally {
     // Gone after the rename; after a failure the failure itself is what counts.

@@ -10,6 +10,8 @@ import { StagingDirectory } from './staging-directory.ts'
 import { realSurroundings, type Surroundings } from './surroundings.ts'
 import { Tally } from './tally.ts'
 
+export { FetchError } from './fetch-error.ts'
+
 /** What to fetch, from where, to where. Times are milliseconds. */
 export interface FetchOptions {
   /** `http(s)://host[:port][/prefix]`, without credentials. */

@@ -1,10 +1,15 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Report as FetchReport, fetchBundle, fetchDefaults } from '../../init-container/fetch-bundle.ts'
-import { type ExitCause, exitCodes } from '../../shared/exit-codes.ts'
+import {
+  FetchError,
+  type Report as FetchReport,
+  fetchBundle,
+  fetchDefaults
+} from '../../init-container/fetch-bundle.ts'
+import { quote } from '../../shared/errors.ts'
 import { kinds } from '../../shared/names.ts'
 import { formatBytes } from '../../shared/units.ts'
-import { ClientError } from '../client-error.ts'
+import { ClientError, describe, usageError } from '../client-error.ts'
 import { type GetOptions, serverName } from '../options.ts'
 import type { Progress, Report } from '../report.ts'
 
@@ -26,6 +31,7 @@ export interface GetResult {
  */
 export async function get(options: GetOptions, report: Report, signal: AbortSignal): Promise<GetResult> {
   const { namespace, bundleId, into } = options
+  await refuseForeignFolder(into, bundleId)
   const shown = new ShownFetch(report)
   const stallMs = Math.min(fetchDefaults.stallMs, options.giveUpMs)
   const fetching = fetchBundle({ ...options, stallMs }, shown, signal).finally(() => shown.end())
@@ -36,6 +42,24 @@ export async function get(options: GetOptions, report: Report, signal: AbortSign
   const files = await listFiles(into)
   const bundle = `${namespace}/${bundleId}`
   return { bundle, server: serverName(options.server), into, files, fetchedBytes, totalBytes: sizeBytes }
+}
+
+/**
+ * Files that are none of ours could have the names of the bundle's, and be replaced. What an earlier `get` of this
+ * bundle left is welcome; whether a finished folder holds this bundle or another is for the fetch to find out.
+ */
+async function refuseForeignFolder(into: string, bundleId: string): Promise<void> {
+  // What is missing is made, and what cannot be read is explained, by the fetch.
+  const found = await readdir(into).catch(() => [])
+  const ours = ['.spark-stage-complete', `.partial-${bundleId}`]
+  if (found.length === 0 || found.some(name => ours.includes(name))) return
+  throw usageError(
+    describe(`--into ${quote(into, 300)} cannot be used`, {
+      expected: 'a new or an empty folder, or one that this bundle was fetched into',
+      found: quote(found.toSorted().join(' ')),
+      todo: 'Name another folder, such as one below it.'
+    })
+  )
 }
 
 /** The result of {@link get} for people: the tree, and what it took. */
@@ -84,8 +108,6 @@ async function listFiles(into: string): Promise<GetResult['files']> {
 
 /** A failed fetch says which exit code it means; anything else is passed on. */
 function explain(error: unknown): unknown {
-  // A boundary: the class itself is no part of the init container's door.
-  const exit = (error as { readonly failure?: { readonly exit?: ExitCause } }).failure?.exit
-  if (exit === undefined || !(exit in exitCodes)) return error
-  return new ClientError(exit, (error as Error).message, { cause: error })
+  if (!(error instanceof FetchError)) return error
+  return new ClientError(error.failure.exit, error.message, { cause: error })
 }

@@ -5,8 +5,8 @@ import { type HashedFile, hashFiles } from '../hash-files.ts'
 import { StageServer } from '../http-client.ts'
 import { type LocalFile, selectFiles } from '../local-files.ts'
 import { type PutOptions, serverName } from '../options.ts'
-import { readAuthorities, readSecret } from '../read-files.ts'
 import type { Report } from '../report.ts'
+import { readServerOptions } from '../server-options.ts'
 import { checkTokenFile, writeTokenFile } from '../token-file.ts'
 import { uploadBundle } from '../upload-bundle.ts'
 
@@ -34,20 +34,13 @@ export interface PutResult {
  * @throws ClientError with the cause that decides the exit code
  */
 export async function put(options: PutOptions, report: Report, signal: AbortSignal): Promise<PutResult> {
-  const { namespace, parallelCount, giveUpMs } = options
+  const { namespace, parallelCount } = options
   await checkTokenFile(options.tokenOut)
-  const { uploadTokenFile, caFile } = options
-  const uploadToken = uploadTokenFile && (await readSecret(uploadTokenFile, '--upload-token-file'))
-  const ca = caFile && (await readAuthorities(caFile, '--ca-file'))
+  const serverOptions = await readServerOptions(options, report)
   const files = await hashAll(await selectFiles(options.selections), report, signal)
 
-  await using connection = await StageServer.open({
-    url: options.server,
-    uploadToken,
-    ca,
-    giveUpMs,
-    onRetry: report.note
-  })
+  // Not before: its patience is counted from here.
+  await using connection = await StageServer.open(serverOptions)
   const request = { namespace, files, idempotencyKey: randomUUID(), parallelCount }
   const { token, ...uploaded } = await uploadBundle(connection, request, report, signal)
 

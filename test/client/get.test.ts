@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { describeGet, get } from '../../client/commands/get.ts'
 import { put } from '../../client/commands/put.ts'
 import { readGetOptions, readPutOptions } from '../../client/options.ts'
 import type { Report } from '../../client/report.ts'
+import { FetchError } from '../../init-container/fetch-bundle.ts'
 import { answerError, type Fault, fakeBundleId, startFakeServer } from './fake-server.ts'
 import { runClient } from './run-client.ts'
 
@@ -71,6 +72,37 @@ t.test('get again fetches nothing', async t => {
   t.match(describeGet(result), 'fetched   0 B of 5 B; the rest was there already')
 })
 
+t.test('get does not touch a folder with files that are not ours', async t => {
+  const { options, into, server } = await stage(t)
+  await mkdir(join(into, 'jars'), { recursive: true })
+  await writeFile(join(into, 'jars/a.jar'), 'mine')
+  const askedBefore = server.requests.length
+  const report = await recordingReport()
+
+  await t.rejects(get(options, report, never), {
+    exitCause: 'usage',
+    message: /--into .* cannot be used\n {2}expected: a new or an empty folder.*\n {2}found: "jars"\n/
+  })
+  await writeFile(join(into, 'notes'), '')
+  await t.rejects(get(options, report, never), { message: /found: "jars notes"/ })
+
+  t.equal(await readFile(join(into, 'jars/a.jar'), 'utf8'), 'mine')
+  t.strictSame(await readdir(into), ['jars', 'notes'])
+  t.equal(server.requests.length, askedBefore, 'nothing was asked')
+})
+
+t.test('get goes on where an interrupted one stopped', async t => {
+  const { options, into } = await stage(t)
+  await get(options, await recordingReport(), never)
+  await rm(join(into, '.spark-stage-complete'))
+  await rm(join(into, 'jars/a.jar'))
+  await mkdir(join(into, `.partial-${fakeBundleId}`))
+
+  const result = await get(options, await recordingReport(), never)
+
+  t.match(result, { fetchedBytes: 3, totalBytes: 5 })
+})
+
 t.test('what goes wrong on the way is told', async t => {
   const { options } = await stage(t, (request, response, number) => {
     if (!request.url?.endsWith('/entries/jars/a.jar') || number > 1) return false
@@ -109,6 +141,7 @@ t.test('a fault of the program stays what it is', async t => {
     {
       '../../init-container/fetch-bundle.ts': {
         fetchBundle: () => Promise.reject(fault),
+        FetchError,
         fetchDefaults: { stallMs: 1 }
       }
     }

@@ -18,6 +18,14 @@ t.test('a failure of all addresses of a name has no message, so its code is show
   t.match(networkFailure(failure('ECONNREFUSED', ''), server), { message: /: ECONNREFUSED$/ })
 })
 
+t.test('a proxy is named without its password', async t => {
+  const proxy = new URL('http://user:hunter2@proxy.example:3128')
+
+  t.match(networkFailure(failure('ECONNREFUSED', ''), server, proxy), {
+    message: 'no answer from https://stage.example:10000 through the proxy proxy.example:3128: ECONNREFUSED'
+  })
+})
+
 t.test('a certificate that is not trusted stays so', async t => {
   const codes = [
     'DEPTH_ZERO_SELF_SIGNED_CERT',

@@ -1,6 +1,13 @@
 import t from 'tap'
 import { fileFlagTable, optionTable } from '../../client/option-table.ts'
-import { readGetOptions, readPutOptions } from '../../client/options.ts'
+import {
+  readBundlesOptions,
+  readDoctorOptions,
+  readGetOptions,
+  readListOptions,
+  readPutOptions,
+  readTokenOptions
+} from '../../client/options.ts'
 
 const selections = [{ kind: 'jars', flag: '--jar', text: 'a.jar' }] as const
 const bundleId = '0123456789abcdef0123456789abcdef'
@@ -40,6 +47,34 @@ t.test('get takes its bundle apart', async t => {
   const options = readGetOptions(flags, {})
 
   t.match(options, { namespace: 'team-a', bundleId, tokenFile: 't', into: 'd', json: true })
+})
+
+t.test('bundles are named by namespace and id', async t => {
+  const name = `team-a/${bundleId}`
+
+  const options = readBundlesOptions('rm', loopback, [name, name], {})
+  const token = readTokenOptions({ ...loopback, 'token-out': 'out' }, name, {})
+
+  t.strictSame(options.bundles, Array(2).fill({ namespace: 'team-a', bundleId }))
+  t.match(token, { bundle: { namespace: 'team-a', bundleId }, tokenOut: 'out' })
+  t.equal(readListOptions(loopback, {}).namespace, 'team-a')
+  t.throws(() => readBundlesOptions('rm', loopback, [name, bundleId], {}), {
+    exitCause: 'usage',
+    message: /^the bundle cannot be used\n {2}expected: NAMESPACE\/ID/
+  })
+})
+
+t.test('doctor needs a namespace or a bundle with its token', async t => {
+  const { server } = loopback
+  const bundle = `team-a/${bundleId}`
+
+  t.match(readDoctorOptions({ server, bundle, 'token-file': 't' }, {}), {
+    namespace: undefined,
+    download: { bundle: { namespace: 'team-a', bundleId }, tokenFile: 't' }
+  })
+  t.match(readDoctorOptions({ ...loopback, server: 'http://stage.example' }, {}), { download: undefined })
+  t.throws(() => readDoctorOptions({ server }, {}), { message: /--namespace is missing/ })
+  t.throws(() => readDoctorOptions({ server, bundle }, {}), { message: /--token-file is missing/ })
 })
 
 t.test('plain http to another host is refused unless it is allowed', async t => {

@@ -15,8 +15,7 @@ const never = new AbortController().signal
 /** A real server that knows the credential in the file `upload`, and a folder to stage from. */
 async function prepare(t: Test, contents: Readonly<Record<string, string>>) {
   const { url } = await startServer(t)
-  // Beside the server's own folders, which another t.testdir() would take away.
-  const cwd = join(t.testdirName, 'client')
+  const cwd = t.testdir()
   for (const [path, text] of Object.entries({ ...contents, upload: credential, foreign: otherCredential })) {
     await mkdir(dirname(join(cwd, path)), { recursive: true })
     await writeFile(join(cwd, path), text)

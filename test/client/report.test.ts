@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { chooseStyle, openReport } from '../../client/report.ts'
+import { chooseStyle, isRich, openReport } from '../../client/report.ts'
 import { MiB } from '../../shared/units.ts'
 
 /** A stream that remembers, and a clock that is set by hand. */
@@ -74,4 +74,11 @@ t.test('JSON is quiet, a terminal gets a bar, a log gets lines', async t => {
   t.equal(chooseStyle(true, true), 'quiet')
   t.equal(chooseStyle(false, true), 'bar')
   t.equal(chooseStyle(false, undefined), 'lines')
+})
+
+t.test('colours are for terminals whose user wants them', async t => {
+  t.equal(isRich(true, undefined), true)
+  t.equal(isRich(true, ''), true)
+  t.equal(isRich(true, '1'), false)
+  t.equal(isRich(undefined, undefined), false)
 })

@@ -1,5 +1,13 @@
 import t from 'tap'
-import { failureOf, parseCommit, parseDraft, parseEntries, parseError } from '../../client/server-answer.ts'
+import {
+  failureOf,
+  parseCommit,
+  parseDraft,
+  parseEntries,
+  parseError,
+  parseList,
+  parseRenewal
+} from '../../client/server-answer.ts'
 
 const bundleId = '0123456789abcdef0123456789abcdef'
 const sha256 = 'a'.repeat(64)
@@ -30,6 +38,37 @@ t.test('a commit is believed only for its own bundle, and its token is in no err
   ]) {
     t.throws(() => parseCommit(bad, bundleId), { exitCause: 'internal', message: /^(?!.*secret-token)/ })
   }
+})
+
+t.test('a list is believed only in its exact form, and only when it goes on', async t => {
+  const row = {
+    bundleId,
+    state: 'committed',
+    principal: 'al\u001bice',
+    createdAt: '2030-01-01T00:00:00.000Z',
+    expiresAt: '2030-01-08T00:00:00.000Z'
+  }
+
+  t.strictSame(parseList({ bundles: [row], next: bundleId }, ''), {
+    bundles: [{ ...row, principal: 'al ice' }],
+    next: bundleId
+  })
+  t.strictSame(parseList({ bundles: [] }, bundleId), { bundles: [] })
+  for (const bad of [{}, { bundles: [{ ...row, expiresAt: '2030-01-01\n' }] }, { bundles: [null] }])
+    t.throws(() => parseList(bad, ''), { exitCause: 'internal', message: /not understood/ })
+  for (const next of [bundleId, 1, '../x'])
+    t.throws(() => parseList({ bundles: [row], next }, bundleId), { message: /an id greater than/ })
+})
+
+t.test('a renewal is believed only for its own bundle', async t => {
+  const expiresAt = '2030-01-01T00:00:00.000Z'
+
+  t.equal(parseRenewal({ bundleId, expiresAt }, bundleId), expiresAt)
+  for (const bad of [
+    { bundleId: 'x', expiresAt },
+    { bundleId, expiresAt: '2030-99-99T00:00Z' }
+  ])
+    t.throws(() => parseRenewal(bad, bundleId), { exitCause: 'internal', message: /the renewal of bundle/ })
 })
 
 t.test('a manifest is believed only with good entries', async t => {
