@@ -15,10 +15,14 @@ const shownFields = ['code', 'message', 'expected', 'found', 'reason', 'endedAt'
  *
  * @param token is blotted out, should the server repeat it
  */
-export async function explainStatus(subject: string, answer: Answer, token: string): Promise<Error> {
+export async function explainStatus(
+  subject: string,
+  answer: Answer,
+  token: string | undefined
+): Promise<Error> {
   const { statusCode, headers } = answer
   const body = await readText(answer.body, maxErrorBytes)
-  const found = `status ${statusCode}${describe(body?.replaceAll(token, '[token]'))}`
+  const found = `status ${statusCode}${describe(token === undefined ? body : body?.replaceAll(token, '[token]'))}`
   const failure = { subject, expected: 'status 200', found }
   if (statusCode === 408 || statusCode === 429 || statusCode >= 500) {
     const header = headers['retry-after']

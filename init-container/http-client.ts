@@ -1,23 +1,38 @@
-import type { Agent, Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { isPlaintext } from '../shared/loopback.ts'
 import { explainStatus } from './explain-status.ts'
-import type { FetchOptions } from './fetch-bundle.ts'
 import { FetchError } from './fetch-error.ts'
 import { readAuthorities, readToken } from './read-secrets.ts'
 
 /** An answer whose body is still to be read, or to be destroyed. */
 export type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>
 
-/** Asks one server, with one token. Follows no redirects, speaks HTTP/1.1. */
-export class HttpClient implements AsyncDisposable {
-  readonly #agent: Agent
-  readonly #server: URL
-  readonly #token: string
+/** Whom to ask, and how. `FetchOptions` has what it takes. */
+export interface ClientOptions {
+  readonly server: URL
+  /** File with the token, one line; without it nothing secret is sent. */
+  readonly tokenFile?: string | undefined
+  /** What stands before the token in `Authorization`; `Bearer ` by default. */
+  readonly scheme?: string
+  readonly caFile?: string | undefined
+  readonly allowPlaintext: boolean
+  readonly stallMs: number
+  /** How many redirects are followed; none by default, and none ever with a token. */
+  readonly maxRedirectsCount?: number
+}
 
-  private constructor(agent: Agent, server: URL, token: string) {
-    this.#agent = agent
+/** Asks one server, with one token or none. Speaks HTTP/1.1. */
+export class HttpClient implements AsyncDisposable {
+  readonly #dispatcher: Dispatcher
+  readonly #server: URL
+  readonly #token: string | undefined
+  readonly #scheme: string
+
+  private constructor(dispatcher: Dispatcher, server: URL, token: string | undefined, scheme: string) {
+    this.#dispatcher = dispatcher
     this.#server = server
     this.#token = token
+    this.#scheme = scheme
   }
 
   /** @throws FetchError `usage` when the token or the authorities cannot be read, or the token would be sent in clear */
@@ -25,20 +40,23 @@ export class HttpClient implements AsyncDisposable {
     server,
     tokenFile,
     caFile,
+    scheme = 'Bearer ',
     allowPlaintext,
-    stallMs
-  }: FetchOptions): Promise<HttpClient> {
-    if (isPlaintext(server) && !allowPlaintext) {
+    stallMs,
+    maxRedirectsCount = 0
+  }: ClientOptions): Promise<HttpClient> {
+    if (tokenFile !== undefined && isPlaintext(server) && !allowPlaintext) {
       const expected = 'https, because the token must not be sent in clear'
       throw new FetchError({ exit: 'usage', subject: `server ${server.host}`, expected, found: 'http' })
     }
-    const token = await readToken(tokenFile)
+    const token = tokenFile === undefined ? undefined : await readToken(tokenFile)
     const authorities = caFile === undefined ? {} : { ca: await readAuthorities(caFile) }
     // Late, because it is most of the program's start, and a wrong option can be told without it.
-    const { Agent } = await import('undici')
+    const { Agent, interceptors } = await import('undici')
     const connect = { timeout: stallMs, ...authorities }
     const agent = new Agent({ allowH2: false, headersTimeout: stallMs, bodyTimeout: stallMs, connect })
-    return new HttpClient(agent, server, token)
+    const follow = interceptors.redirect({ maxRedirections: token === undefined ? maxRedirectsCount : 0 })
+    return new HttpClient(agent.compose(follow), server, token, scheme)
   }
 
   /**
@@ -55,11 +73,11 @@ export class HttpClient implements AsyncDisposable {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal
   ): Promise<Answer> {
-    const answer = await this.#agent.request({
+    const answer = await this.#dispatcher.request({
       origin: this.#server.origin,
       path: this.#server.pathname.replace(/\/$/, '') + path,
       method: 'GET',
-      headers: { ...headers, authorization: `Bearer ${this.#token}`, 'accept-encoding': 'identity' },
+      headers: { ...headers, ...this.#authorization(), 'accept-encoding': 'identity' },
       signal
     })
     // Whoever reads the body is told its errors; dropping it unread is one to undici, and would end the process.
@@ -70,6 +88,10 @@ export class HttpClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy()
+    await this.#dispatcher.destroy()
+  }
+
+  #authorization(): Readonly<Record<string, string>> {
+    return this.#token === undefined ? {} : { authorization: this.#scheme + this.#token }
   }
 }

@@ -2,6 +2,8 @@ import { exitCodes } from '../shared/exit-codes.ts'
 import { checkOptions } from './check-options.ts'
 import { fetchBundle } from './fetch-bundle.ts'
 import { FetchError } from './fetch-error.ts'
+import { fetchForkFiles } from './fork/fetch-fork-files.ts'
+import { forkFileOf, readForkFile } from './fork/read-fork-file.ts'
 import { helpText, optionTable, readOptions } from './options.ts'
 import { JsonReport, writeTerminationLog } from './report.ts'
 
@@ -25,7 +27,10 @@ process.exit(await run())
 
 async function run(): Promise<number> {
   try {
-    const values = readOptions(process.argv.slice(2), process.env)
+    const args = process.argv.slice(2)
+    const forkFile = forkFileOf(args)
+    if (forkFile !== undefined) return await runFork(forkFile)
+    const values = readOptions(args, process.env)
     if (values === undefined) {
       process.stdout.write(helpText())
       return exitCodes.ok.code
@@ -41,6 +46,15 @@ async function run(): Promise<number> {
     report.event('warn', 'stopped by a signal', { exitCode: stoppedCode })
     return stoppedCode
   }
+}
+
+/** In the place of the fork's init image. */
+async function runFork(file: string): Promise<number> {
+  const options = await readForkFile(file)
+  report.event('info', 'starting', { properties: file })
+  const summary = await fetchForkFiles(options, report, stop.signal)
+  report.event('info', 'complete', { ...summary })
+  return exitCodes.ok.code
 }
 
 function fail(error: unknown): number {

@@ -127,7 +127,9 @@ export function helpText(): string {
     return `  --${flag}${value}\n      ${sentence}\n      ${env}${preset === '' ? '' : `, default ${preset}`}\n`
   })
   const use = 'spark-stage-init --server URL --bundle NS/ID --token-file FILE --into DIR [options]'
-  return `${use}\n\nFetches the files of one bundle, checks them and lays them out.\n\n${lines.join('')}`
+  const fork =
+    'Or, in the place of the init image of the apache-spark-on-k8s fork: spark-stage-init FILE.properties'
+  return `${use}\n\nFetches the files of one bundle, checks them and lays them out.\n\n${lines.join('')}\n${fork}\n`
 }
 
 function parseFlags(

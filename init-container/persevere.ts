@@ -1,11 +1,19 @@
 import { backoffMs } from '../shared/backoff.ts'
 import { secondMs } from '../shared/units.ts'
 import { explainNetworkError } from './explain-network-error.ts'
-import type { FetchTask } from './fetch-bundle.ts'
+import type { FetchOptions, Report } from './fetch-bundle.ts'
 import { FetchError, TransientError } from './fetch-error.ts'
+import type { Surroundings } from './surroundings.ts'
 
 const firstWaitMs = 0.5 * secondMs
 const longestWaitMs = 30 * secondMs
+
+/** How long to go on, and whom to tell meanwhile. */
+export interface Patience {
+  readonly options: Pick<FetchOptions, 'giveUpMs' | 'caFile'>
+  readonly report: Pick<Report, 'event'>
+  readonly surroundings: Surroundings
+}
 
 /**
  * Makes attempts until one succeeds, one fails for good, or nothing new has come for `giveUpMs`: that clock runs from
@@ -16,7 +24,7 @@ const longestWaitMs = 30 * secondMs
  * @throws the signal's reason, and at once whatever `attempt` throws that no later attempt can better
  */
 export async function persevere<T>(
-  { options, report, surroundings }: FetchTask,
+  { options, report, surroundings }: Patience,
   subject: string,
   signal: AbortSignal,
   attempt: (progressed: () => void) => Promise<T>

@@ -42,7 +42,13 @@ export async function readAuthorities(file: string): Promise<string> {
   }
 }
 
-async function readSmallFile(what: string, path: string, limitBytes: number): Promise<string> {
+/**
+ * A file of at most `limitBytes` bytes, as UTF-8.
+ *
+ * @param what names its role in errors
+ * @throws FetchError `usage`
+ */
+export async function readSmallFile(what: string, path: string, limitBytes: number): Promise<string> {
   const subject = `${what} ${path}`
   try {
     await using file = await open(path)

@@ -10,7 +10,8 @@ export const exitCodes = {
   gone: { code: 11, meaning: 'The bundle was revoked, has expired or does not exist.' },
   damaged: {
     code: 12,
-    meaning: 'Bytes arrived that do not have the SHA-256 of the manifest, again and again.'
+    meaning:
+      'What arrived is wrong: not the SHA-256 of the manifest, again and again, or no archive to unpack.'
   },
   noSpace: { code: 13, meaning: 'There is not enough free space, here or on the server.' },
   gaveUp: {

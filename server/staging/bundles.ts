@@ -8,6 +8,7 @@ import {
   ended,
   gone,
   isCommitted,
+  isEnded,
   isHalfSpent,
   type Lease,
   refuseGone,
@@ -113,7 +114,7 @@ export class Bundles {
     const marker = dueKey(clock.now(), bundleId)
     await store.create(marker, '')
     const lease = await leases.swap(bundleId, current =>
-      current.state === 'ended' ? current : ended(current, 'revoked', clock.now())
+      isEnded(current) ? current : ended(current, 'revoked', clock.now())
     )
     await removeEnded(this.#context, bundleId, lease)
     await store.delete([marker])

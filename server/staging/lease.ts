@@ -29,6 +29,13 @@ export type EndReason = 'revoked' | 'expired' | 'failed'
 /** A lease of a committed bundle. */
 export type CommittedLease = Lease & { readonly state: 'committed'; readonly tokenExpiresAtMs: number }
 
+/** A lease of a bundle that is over. */
+export type EndedLease = Lease & {
+  readonly state: 'ended'
+  readonly reason: EndReason
+  readonly endedAtMs: number
+}
+
 /** How durations follow from the configuration, all in milliseconds. */
 export interface LeaseTimes {
   readonly leaseMs: number
@@ -38,6 +45,10 @@ export interface LeaseTimes {
 
 export function isCommitted(lease: Lease): lease is CommittedLease {
   return lease.state === 'committed' && lease.tokenExpiresAtMs !== undefined
+}
+
+export function isEnded(lease: Lease): lease is EndedLease {
+  return lease.state === 'ended'
 }
 
 /** Whether less than half of a full lease is left: only then is it worth a write. */
@@ -66,7 +77,7 @@ export function committed(lease: Lease, times: LeaseTimes, nowMs: number): Commi
 }
 
 /** The lease of a bundle that is over. */
-export function ended(lease: Lease, reason: EndReason, nowMs: number): Lease {
+export function ended(lease: Lease, reason: EndReason, nowMs: number): EndedLease {
   return { ...withoutWriter(lease), state: 'ended', reason, endedAtMs: nowMs }
 }
 

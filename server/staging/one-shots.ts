@@ -253,7 +253,8 @@ function keepFirstData(arrived: readonly AnnouncedEntry[]): readonly StoredEntry
   for (const [number, { sha256 }] of arrived.entries()) {
     if (!numbers.has(sha256)) numbers.set(sha256, number)
   }
-  return layOut(arrived).map(entry => ({ ...entry, data: numbers.get(entry.sha256) ?? 0 }))
+  // Every entry that is laid out is one that arrived.
+  return layOut(arrived).map(entry => ({ ...entry, data: numbers.get(entry.sha256) as number }))
 }
 
 async function digest(source: Readable): Promise<StoredBytes> {

@@ -1,7 +1,7 @@
 import { listAll } from '../storage/storage-driver.ts'
 import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
 import { dueFolder, dueHour, dueKey, dueRoot, leaseKey } from './keys.ts'
-import { ended, type Lease } from './lease.ts'
+import { ended, isEnded, type Lease } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** What one sweep did. Counts are of bundles. */
@@ -70,7 +70,7 @@ export class Sweep {
     const lease = await leases.swap(bundleId, current =>
       current.state !== 'ended' && current.expiresAtMs <= nowMs ? ended(current, 'expired', nowMs) : current
     )
-    if (lease.state !== 'ended') {
+    if (!isEnded(lease)) {
       const next = dueKey(lease.expiresAtMs, bundleId)
       await store.create(next, '')
       await this.#drop(marker, [next])

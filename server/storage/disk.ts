@@ -19,7 +19,7 @@ export interface Disk {
 /** The real one. */
 export const nodeDisk: Disk = { open, link, rename, mkdir, unlink, rmdir, readFile, opendir, lstat }
 
-/** The code of a file system error, such as `ENOENT`; undefined for anything else. */
-export function diskErrorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+/** The code of a file system error, such as `ENOENT`; empty for anything else. */
+export function diskErrorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

@@ -15,7 +15,7 @@ const fewTransfersCount = 12
  */
 export class FileSender {
   readonly #largePieces = new BufferPool(1 * MiB, 2 * fewTransfersCount)
-  readonly #smallPieces = new BufferPool(256 * KiB, 32)
+  readonly #smallPieces = new BufferPool(256 * KiB, 128)
   #largeTransfersCount = 0
 
   /** Writes `range` of `file` to `sink` and leaves both open. */

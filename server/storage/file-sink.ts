@@ -25,7 +25,7 @@ export class FileSink extends Writable {
   #writing: Promise<void> = Promise.resolve()
 
   constructor(file: FileHandle, expected: PutExpectations) {
-    super({ highWaterMark: 64 * KiB })
+    super({ highWaterMark: 256 * KiB })
     this.#file = file
     this.#expected = expected
   }

@@ -99,7 +99,7 @@ export class LocalDriver implements StorageDriver {
     } catch (error) {
       if (error instanceof StorageError && error.failure === 'not-found') return false
       // Too many links to it, or a file system that has none: the bytes come another way.
-      if (['EMLINK', 'EPERM', 'ENOTSUP'].includes(diskErrorCode(error) ?? '')) return false
+      if (['EMLINK', 'EPERM', 'ENOTSUP'].includes(diskErrorCode(error))) return false
       throw asStorageError(error, `copy ${from} to ${to}`)
     }
   }
@@ -189,12 +189,23 @@ export class LocalDriver implements StorageDriver {
   async #publish<T>(key: string, how: 'rename' | 'link', write: (aside: string) => Promise<T>): Promise<T> {
     const aside = this.#aside()
     try {
+      return await this.#publishFrom(aside, key, how, write)
+    } catch (error) {
+      throw asStorageError(error, `write ${key}`)
+    }
+  }
+
+  async #publishFrom<T>(
+    aside: string,
+    key: string,
+    how: 'rename' | 'link',
+    write: (aside: string) => Promise<T>
+  ): Promise<T> {
+    try {
       const result = await write(aside)
       await this.#withFolderOf(key, path => this.#disk[how](aside, path))
       await this.#settle(this.#path(key), how)
       return result
-    } catch (error) {
-      throw asStorageError(error, `write ${key}`)
     } finally {
       await this.#unlinkIfThere(aside)
     }
@@ -221,16 +232,15 @@ export class LocalDriver implements StorageDriver {
   }
 
   /** Runs `change` on the key's path with its folder there. @throws the change's own error */
-  async #withFolderOf(key: string, change: (path: string) => Promise<void>): Promise<void> {
+  async #withFolderOf(key: string, change: (path: string) => Promise<void>, tries = 1): Promise<void> {
     const path = this.#path(key)
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await this.#folders.ensure(dirname(path))
-        return await change(path)
-      } catch (error) {
-        if (diskErrorCode(error) !== 'ENOENT' || tries === maxFolderTries) throw error
-        this.#folders.forget(dirname(path))
-      }
+    try {
+      await this.#folders.ensure(dirname(path))
+      await change(path)
+    } catch (error) {
+      if (diskErrorCode(error) !== 'ENOENT' || tries === maxFolderTries) throw error
+      this.#folders.forget(dirname(path))
+      await this.#withFolderOf(key, change, tries + 1)
     }
   }
 
@@ -280,7 +290,7 @@ export class LocalDriver implements StorageDriver {
 function asStorageError(error: unknown, doing: string): unknown {
   const code = diskErrorCode(error)
   if (error instanceof StagingError || error instanceof StorageError) return error
-  if (!(error instanceof Error) || !('syscall' in error) || networkErrors.includes(code ?? '')) return error
+  if (!(error instanceof Error) || !('syscall' in error) || networkErrors.includes(code)) return error
   if (code === 'ENOENT') return new StorageError('not-found', `${doing}: not found`, error)
   if (code === 'ENOSPC' || code === 'EDQUOT') return new StorageError('no-space', `${doing}: no space`, error)
   return new StorageError('broken', `${doing}: ${error.message}`, error)

@@ -69,7 +69,8 @@ export class DownloadTokens {
         audience: this.#audience,
         clockTimestamp: Math.floor(this.#now() / secondMs)
       })
-      const { sub, exp, scope } = typeof claims === 'string' ? {} : claims
+      // Claims without the audience have been refused, so these are not a mere text.
+      const { sub, exp, scope } = claims as jwt.JwtPayload
       if (sub === undefined || exp === undefined || scope !== 'read') throw new Error('claims are missing')
       return sub
     } catch (cause) {

@@ -2,4 +2,4 @@ import t from 'tap'
 import { crashPoints } from '../../property/crash-points.ts'
 
 // Every single step takes a minute; that is for the integration suite.
-crashPoints(t, 5)
+crashPoints(t, 17)

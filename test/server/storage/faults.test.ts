@@ -183,19 +183,26 @@ t.test('a disk that writes short is written to until all is there', async t => {
   t.equal(Buffer.concat(chunks).toString(), 'onesecondx')
 })
 
-t.test('more transfers than there are large buffers all get their bytes', async t => {
+t.test('more transfers at once than there are large buffers all get their bytes', async t => {
   const { driver } = await openFailing(t, () => undefined)
   const bytes = Buffer.alloc(700 * KiB, 'abc')
-  await driver.put('bundles/a/0/data/0', Readable.from([bytes]), generous, never)
+  await driver.put('bundles/a/0/data/0', Readable.from([Buffer.from(bytes)]), generous, never)
+  const transfersCount = 40
+  let startedCount = 0
+  const { promise: allStarted, resolve: start } = Promise.withResolvers<void>()
 
   const digests = await Promise.all(
-    Array.from({ length: 40 }, async () => {
+    Array.from({ length: transfersCount }, async () => {
       const opened = await driver.open('bundles/a/0/data/0', { start: 0, end: bytes.length })
       const chunks: Buffer[] = []
       const sink = new Writable({
         write(chunk: Buffer, _encoding, done) {
-          chunks.push(Buffer.from(chunk))
-          setImmediate(done)
+          if (chunks.length === 0) startedCount += 1
+          if (startedCount === transfersCount) start()
+          void allStarted.then(() => {
+            chunks.push(Buffer.from(chunk))
+            done()
+          })
         }
       })
       await opened.sendTo(sink, never)
@@ -205,6 +212,34 @@ t.test('more transfers than there are large buffers all get their bytes', async 
   )
 
   t.same(new Set(digests), new Set([sha256(bytes)]))
+})
+
+t.test('a sink that fails ends the sending with its error', async t => {
+  const { driver } = await openFailing(t, () => undefined)
+  await driver.put('bundles/a/0/data/0', Readable.from(['bytes']), generous, never)
+  const opened = await driver.open('bundles/a/0/data/0', { start: 0, end: 5 })
+  const sink = new Writable({
+    autoDestroy: false,
+    write: (_chunk, _encoding, done) => done(new Error('no more'))
+  })
+  sink.on('error', () => {})
+
+  await t.rejects(opened.sendTo(sink, never), { message: 'no more' })
+  await opened.close()
+})
+
+t.test('a folder that goes away while something is linked into it is made again', async t => {
+  let failures = 1
+  const { driver, folder } = await openFailing(t, step => {
+    if (step.op !== 'link' || !step.to.endsWith('/7') || failures === 0) return undefined
+    failures -= 1
+    return 'ENOENT'
+  })
+  await driver.put('bundles/a/0/data/0', Readable.from(['bytes']), generous, never)
+
+  t.equal(await driver.copy('bundles/a/0/data/0', 'bundles/b/0/data/7'), true)
+
+  t.same(await storeFiles(folder), ['bundles/a/0/data/0', 'bundles/b/0/data/7'])
 })
 
 t.test('a file that is shorter than promised is the store’s failure', async t => {

@@ -4,6 +4,9 @@ import { gzipSync } from 'node:zlib'
 /** The boundary and everything else below are as the fork's own client (okhttp 3.8.1, Retrofit) sent them. */
 const boundary = '8162c5d0-61ca-4920-a8ca-c7c9dc021632'
 
+/** What ends the body. */
+const closing = lines(`--${boundary}--`)
+
 /** The owner that the fork's submission client names. */
 export const recordedOwner =
   '{"ownerNamespace":"default","ownerLabels":{"spark-app-selector":"spark-lab","spark-role":"driver"},"ownerType":"Pod"}'
@@ -40,31 +43,25 @@ export const ownerPart = (owner = recordedOwner): ForkPart => ({
 /** A whole upload request, byte for byte. */
 export function uploadRequest(parts: readonly ForkPart[], path = '/api/v0/resources/'): Buffer {
   const body = Buffer.concat([
-    ...parts.flatMap(({ name, type, content }) => [
-      lines(
-        `--${boundary}`,
-        `Content-Disposition: form-data; name="${name}"`,
-        'Content-Transfer-Encoding: binary',
-        `Content-Type: ${type}`,
-        `Content-Length: ${content.length}`,
-        ''
-      ),
-      content,
-      lines('')
-    ]),
-    lines(`--${boundary}--`)
+    ...parts.flatMap(part => [partHead(part, part.content.length), part.content, lines('')]),
+    closing
   ])
-  const head = lines(
-    `POST ${path} HTTP/1.1`,
-    `Content-Type: multipart/form-data; boundary=${boundary}`,
-    `Content-Length: ${body.length}`,
-    'Host: 127.0.0.1:18101',
-    'Connection: Keep-Alive',
-    'Accept-Encoding: gzip',
-    'User-Agent: okhttp/3.8.1',
-    ''
-  )
-  return Buffer.concat([head, body])
+  return Buffer.concat([requestHead(path, body.length), body])
+}
+
+/** An upload request without its resources: what comes before and after `sizeBytes` bytes of them. */
+export function uploadAround(sizeBytes: number): { readonly before: Buffer; readonly after: Buffer } {
+  const owner = ownerPart()
+  const before = partHead(resourcesPart(Buffer.alloc(0)), sizeBytes)
+  const after = Buffer.concat([
+    lines(''),
+    partHead(owner, owner.content.length),
+    owner.content,
+    lines(''),
+    closing
+  ])
+  const head = requestHead('/api/v0/resources/', before.length + sizeBytes + after.length)
+  return { before: Buffer.concat([head, before]), after }
 }
 
 /** A whole download request as the fork's init container sends it, and more header lines if wanted. */
@@ -121,6 +118,30 @@ function parseAnswer(bytes: Buffer): ForkAnswer | undefined {
 function splitHeader(line: string): readonly [string, string] {
   const [, name = '', value = ''] = /^([^:]+): *(.*)$/.exec(line) ?? []
   return [name.toLowerCase(), value]
+}
+
+function requestHead(path: string, bodyBytes: number): Buffer {
+  return lines(
+    `POST ${path} HTTP/1.1`,
+    `Content-Type: multipart/form-data; boundary=${boundary}`,
+    `Content-Length: ${bodyBytes}`,
+    'Host: 127.0.0.1:18101',
+    'Connection: Keep-Alive',
+    'Accept-Encoding: gzip',
+    'User-Agent: okhttp/3.8.1',
+    ''
+  )
+}
+
+function partHead({ name, type }: ForkPart, contentBytes: number): Buffer {
+  return lines(
+    `--${boundary}`,
+    `Content-Disposition: form-data; name="${name}"`,
+    'Content-Transfer-Encoding: binary',
+    `Content-Type: ${type}`,
+    `Content-Length: ${contentBytes}`,
+    ''
+  )
 }
 
 /** Each line with its CR LF. */

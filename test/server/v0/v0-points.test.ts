@@ -2,4 +2,4 @@ import t from 'tap'
 import { v0Points } from './v0-points.ts'
 
 // Every step is tried in test/integration.
-v0Points(t, 5)
+v0Points(t, 13)

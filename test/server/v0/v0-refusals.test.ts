@@ -217,6 +217,7 @@ t.test('a wrong secret and an unknown id are one and the same 401', async t => {
     [resourceId, 'c909a666-9273-4171-a2c7-a02fc0cdd196-V5yLBMquapP/saR7OROUQL+l0mWDzI8iwtg=='],
     [resourceId, `${header}.${claims}.${signature.slice(2)}`],
     [resourceId, `${unknownKey}.${claims}.${signature}`],
+    [resourceId, `${header}.${Buffer.from('no JSON').toString('base64url')}.${signature}`],
     [resourceId, ''],
     [resourceId, 'two words'],
     [randomUUID(), resourceSecret],
