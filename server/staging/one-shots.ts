@@ -74,13 +74,11 @@ export class OneShots {
       throw new StagingError('STAGE_ERR_UPLOAD_RUNNING', { retryAfterSeconds: 1 })
     this.#running.add(bundleId)
     try {
-      const lease = await this.#begin(uploader, bundleId)
-      if (isCommitted(lease)) return await this.#compare(bundleId, lease, files)
-      return await this.#run(lease, bundleId, files, signal)
-    } catch (error) {
-      // What cannot be undone is swept with its draft; the first error is the one to tell.
-      await this.#undo(bundleId, idempotencyKey).catch(() => {})
-      throw error
+      return await this.#orUndo(bundleId, idempotencyKey, async () => {
+        const lease = await this.#begin(uploader, bundleId)
+        if (isCommitted(lease)) return this.#compare(bundleId, lease, files)
+        return this.#run(lease, bundleId, files, signal)
+      })
     } finally {
       this.#running.delete(bundleId)
     }
@@ -100,12 +98,22 @@ export class OneShots {
   ): Promise<StagedBundle> {
     const uploader = { namespace: unnamed, principal }
     const bundleId = bundleIdFor(unnamed, principal, undefined)
-    try {
+    return this.#orUndo(bundleId, undefined, async () => {
       const lease = await this.#begin(uploader, bundleId)
-      return await this.#run(lease, bundleId, files, signal, nameNamespace)
+      return this.#run(lease, bundleId, files, signal, nameNamespace)
+    })
+  }
+
+  /** What cannot be undone is swept with its draft; the first error is the one to tell. */
+  async #orUndo(
+    bundleId: string,
+    idempotencyKey: string | undefined,
+    stage: () => Promise<StagedBundle>
+  ): Promise<StagedBundle> {
+    try {
+      return await stage()
     } catch (error) {
-      // As in stage().
-      await this.#undo(bundleId, undefined).catch(() => {})
+      await this.#undo(bundleId, idempotencyKey).catch(() => {})
       throw error
     }
   }

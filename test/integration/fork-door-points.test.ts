@@ -1,4 +1,4 @@
 import t from 'tap'
-import { v0Points } from '../server/v0/v0-points.ts'
+import { v0Points } from '../property/v0-points.ts'
 
 v0Points(t, 1)

@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { findLosses, type Trace } from '../../helpers/durability.ts'
-import { startServer, type TestServer } from '../../helpers/start-server.ts'
-import { assertMarked, assertWhole } from '../../helpers/store-state.ts'
-import { TestClock } from '../../helpers/test-clock.ts'
-import { type DiskStep, watchDisk } from '../../helpers/watched-disk.ts'
-import { downloadRequest, ownerPart, resourcesPart, send, uploadRequest } from './fork-client.ts'
+import { findLosses, type Trace } from '../helpers/durability.ts'
+import { startServer, type TestServer } from '../helpers/start-server.ts'
+import { assertMarked, assertWhole } from '../helpers/store-state.ts'
+import { TestClock } from '../helpers/test-clock.ts'
+import { type DiskStep, watchDisk } from '../helpers/watched-disk.ts'
+import { downloadRequest, ownerPart, resourcesPart, send, uploadRequest } from '../server/v0/fork-client.ts'
 
 const env = { SPARK_STAGE_V0: 'true', SPARK_STAGE_DRAIN_SECONDS: '0' }
 const request = uploadRequest([resourcesPart(Buffer.from('content')), ownerPart()])

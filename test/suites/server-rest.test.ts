@@ -1,0 +1,3 @@
+import { runFolders } from './run-folders.ts'
+
+await runFolders('server', 'server/identity', 'server/plugins', 'server/tokens', 'server/v0')
