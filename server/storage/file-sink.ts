@@ -25,7 +25,7 @@ export class FileSink extends Writable {
   #writing: Promise<void> = Promise.resolve()
 
   constructor(file: FileHandle, expected: PutExpectations) {
-    super({ highWaterMark: 256 * KiB })
+    super({ highWaterMark: 1 * MiB })
     this.#file = file
     this.#expected = expected
   }
