@@ -1,15 +1,14 @@
-import { createHash, randomUUID } from 'node:crypto'
-import type { Readable } from 'node:stream'
+import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { StagingError } from '../../shared/errors.ts'
 import { secondMs } from '../../shared/units.ts'
-import type { StoredBytes } from '../storage/storage-driver.ts'
+import { type ArrivingFile, digest, keepFirstData, receiveFiles } from './arriving-files.ts'
 import { bundleIdFor } from './bundle-id.ts'
 import { currentManifest } from './current-manifest.ts'
 import { removeBytes } from './data-objects.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
 import { dataKey, indexKeys, unnamed } from './keys.ts'
-import { type AnnouncedEntry, checkNames, layOut } from './lay-out.ts'
+import { layOut } from './lay-out.ts'
 import {
   type CommittedLease,
   committed,
@@ -19,20 +18,11 @@ import {
   uploadRunning,
   withoutWriter
 } from './lease.ts'
-import { checkEntriesCount, checkUploadBytes, tooLarge } from './limits.ts'
 import { publicEntries, type StoredEntry } from './manifests.ts'
-import type { StagingContext, StagingLimits, Uploader } from './staging-context.ts'
+import type { StagingContext, Uploader } from './staging-context.ts'
 
 /** A running one-shot upload says this often that it is alive, and is believed for twice as long. */
 const writerPulseMs = 15 * secondMs
-
-/** One file of a one-shot upload, as it arrives: its names are checked, its bytes not read. */
-export interface ArrivingFile {
-  readonly kind: string
-  readonly name: string
-  readonly alias?: string
-  readonly source: Readable
-}
 
 /** A bundle that was staged. */
 export interface StagedBundle {
@@ -227,50 +217,4 @@ export class OneShots {
     await removeBytes(store, { bundleId, attempt: lease.attempt })
     await leases.swap(bundleId, current => (isMine(current) ? withoutWriter(current) : current))
   }
-}
-
-type Take = (number: number, source: Readable, limitBytes: number) => Promise<StoredBytes>
-
-/** Takes the files one after the other, in order, within the limits of one request. */
-async function receiveFiles(
-  files: AsyncIterable<ArrivingFile>,
-  limits: StagingLimits,
-  take: Take
-): Promise<readonly AnnouncedEntry[]> {
-  const arrived: AnnouncedEntry[] = []
-  let totalBytes = 0
-  for await (const { source, ...names } of files) {
-    checkEntriesCount(arrived.length + 1, limits)
-    checkNames(names)
-    const leftBytes = limits.maxUploadBytes - totalBytes
-    const { sizeBytes, sha256 } = await take(arrived.length, source, leftBytes).catch(error => {
-      // It knows of this file only, the client of all of them.
-      throw error.code === 'STAGE_ERR_TOO_LARGE' ? tooLarge(limits) : error
-    })
-    totalBytes += sizeBytes
-    checkUploadBytes(totalBytes, limits)
-    arrived.push({ ...names, sizeBytes, sha256 })
-  }
-  checkEntriesCount(arrived.length, limits)
-  return arrived
-}
-
-/** Lays out what arrived; of equal bytes, the first to arrive are the ones that stay. */
-function keepFirstData(arrived: readonly AnnouncedEntry[]): readonly StoredEntry[] {
-  const numbers = new Map<string, number>()
-  for (const [number, { sha256 }] of arrived.entries()) {
-    if (!numbers.has(sha256)) numbers.set(sha256, number)
-  }
-  // Every entry that is laid out is one that arrived.
-  return layOut(arrived).map(entry => ({ ...entry, data: numbers.get(entry.sha256) as number }))
-}
-
-async function digest(source: Readable): Promise<StoredBytes> {
-  const hash = createHash('sha256')
-  let sizeBytes = 0
-  for await (const chunk of source) {
-    hash.update(chunk)
-    sizeBytes += chunk.length
-  }
-  return { sizeBytes, sha256: hash.digest('hex') }
 }

@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { StagingError } from '../../shared/errors.ts'
 import { type Disk, diskErrorCode, nodeDisk } from './disk.ts'
+import { DurableFiles, type Publication } from './durable-files.ts'
 import { DurableFolders } from './durable-folders.ts'
 import { FileSender } from './file-sender.ts'
 import { FileSink } from './file-sink.ts'
@@ -21,9 +22,6 @@ import type {
 import { StorageError } from './storage-driver.ts'
 import { lockStore } from './store-lock.ts'
 
-/** A folder may be pruned between being made and being used; it is made again this often. */
-const maxFolderTries = 10
-
 /** How a vanished client shows: its errors come through the same stream as the disk's. */
 const networkErrors = ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT']
 
@@ -38,6 +36,7 @@ export class LocalDriver implements StorageDriver {
   readonly #root: string
   readonly #disk: Disk
   readonly #folders: DurableFolders
+  readonly #files: DurableFiles
   readonly #sender = new FileSender()
   readonly #swaps = new KeyedMutex()
   readonly #unlock: () => void
@@ -46,6 +45,7 @@ export class LocalDriver implements StorageDriver {
     this.#root = root
     this.#disk = disk
     this.#folders = new DurableFolders(disk, root)
+    this.#files = new DurableFiles(disk, this.#folders, join(root, 'tmp'))
     this.#unlock = unlock
   }
 
@@ -92,14 +92,11 @@ export class LocalDriver implements StorageDriver {
 
   async copy(from: string, to: string): Promise<boolean> {
     try {
-      const source = this.#path(from)
-      await this.#withFolderOf(to, path => this.#link(source, path))
-      await this.#folders.sync(dirname(this.#path(to)))
+      await this.#files.link(this.#path(from), this.#path(to))
       return true
     } catch (error) {
-      if (error instanceof StorageError && error.failure === 'not-found') return false
-      // Too many links to it, or a file system that has none: the bytes come another way.
-      if (['EMLINK', 'EPERM', 'ENOTSUP'].includes(diskErrorCode(error))) return false
+      // No source, too many links to it, or a file system that has none: the bytes come another way.
+      if (['ENOENT', 'EMLINK', 'EPERM', 'ENOTSUP'].includes(diskErrorCode(error))) return false
       throw asStorageError(error, `copy ${from} to ${to}`)
     }
   }
@@ -118,7 +115,7 @@ export class LocalDriver implements StorageDriver {
 
   async create(key: string, text: string): Promise<boolean> {
     try {
-      await this.#publish(key, 'link', aside => this.#writeSmall(aside, text))
+      await this.#publish(key, 'link', aside => this.#files.writeSmall(aside, text))
       return true
     } catch (error) {
       if (error instanceof StorageError && diskErrorCode(error.cause) === 'EEXIST') return false
@@ -143,7 +140,7 @@ export class LocalDriver implements StorageDriver {
         if (error instanceof StorageError && error.failure === 'not-found') return false
         throw error
       }
-      await this.#publish(key, 'rename', aside => this.#writeSmall(aside, text))
+      await this.#publish(key, 'rename', aside => this.#files.writeSmall(aside, text))
       return true
     })
   }
@@ -162,7 +159,7 @@ export class LocalDriver implements StorageDriver {
       const folders = new Set<string>()
       for (const key of keys) {
         const path = this.#path(key)
-        if (await this.#swaps.run(key, () => this.#unlinkIfThere(path))) folders.add(dirname(path))
+        if (await this.#swaps.run(key, () => this.#files.unlinkIfThere(path))) folders.add(dirname(path))
       }
       for (const folder of folders) await this.#folders.prune(folder)
     } catch (error) {
@@ -171,12 +168,12 @@ export class LocalDriver implements StorageDriver {
   }
 
   async probe(): Promise<void> {
-    const aside = this.#aside()
+    const aside = this.#files.aside()
     try {
-      await this.#writeSmall(aside, 'probe')
+      await this.#files.writeSmall(aside, 'probe')
       await this.#disk.unlink(aside)
     } catch (error) {
-      await this.#unlinkIfThere(aside)
+      await this.#files.unlinkIfThere(aside)
       throw asStorageError(error, 'probe')
     }
   }
@@ -185,96 +182,12 @@ export class LocalDriver implements StorageDriver {
     this.#unlock()
   }
 
-  /** Writes aside, then makes it visible under `key`; nothing is left when either fails. */
-  async #publish<T>(key: string, how: 'rename' | 'link', write: (aside: string) => Promise<T>): Promise<T> {
-    const aside = this.#aside()
+  async #publish<T>(key: string, how: Publication, write: (aside: string) => Promise<T>): Promise<T> {
     try {
-      return await this.#publishFrom(aside, key, how, write)
+      return await this.#files.publish(this.#path(key), how, write)
     } catch (error) {
       throw asStorageError(error, `write ${key}`)
     }
-  }
-
-  async #publishFrom<T>(
-    aside: string,
-    key: string,
-    how: 'rename' | 'link',
-    write: (aside: string) => Promise<T>
-  ): Promise<T> {
-    try {
-      const result = await write(aside)
-      await this.#withFolderOf(key, path => this.#disk[how](aside, path))
-      await this.#settle(this.#path(key), how)
-      return result
-    } finally {
-      await this.#unlinkIfThere(aside)
-    }
-  }
-
-  /** Puts a name on disk. One that is new and cannot be is taken back; one that replaced another has no way back. */
-  async #settle(path: string, how: 'rename' | 'link'): Promise<void> {
-    try {
-      await this.#folders.sync(dirname(path))
-    } catch (error) {
-      if (how === 'link') await this.#unlinkIfThere(path)
-      throw error
-    }
-  }
-
-  async #writeSmall(path: string, text: string): Promise<void> {
-    const file = await this.#disk.open(path, 'wx', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-  }
-
-  /** Runs `change` on the key's path with its folder there. @throws the change's own error */
-  async #withFolderOf(key: string, change: (path: string) => Promise<void>, tries = 1): Promise<void> {
-    const path = this.#path(key)
-    try {
-      await this.#folders.ensure(dirname(path))
-      await change(path)
-    } catch (error) {
-      if (diskErrorCode(error) !== 'ENOENT' || tries === maxFolderTries) throw error
-      this.#folders.forget(dirname(path))
-      await this.#withFolderOf(key, change, tries + 1)
-    }
-  }
-
-  async #link(source: string, path: string): Promise<void> {
-    try {
-      await this.#disk.link(source, path)
-    } catch (error) {
-      if (diskErrorCode(error) === 'EEXIST') return
-      // Both a missing source and a missing folder are ENOENT; only the folder can be made again.
-      if (diskErrorCode(error) === 'ENOENT') await this.#mustExist(source)
-      throw error
-    }
-  }
-
-  async #mustExist(path: string): Promise<void> {
-    try {
-      await this.#disk.lstat(path)
-    } catch (error) {
-      throw asStorageError(error, `find ${path}`)
-    }
-  }
-
-  async #unlinkIfThere(path: string): Promise<boolean> {
-    try {
-      await this.#disk.unlink(path)
-      return true
-    } catch (error) {
-      if (diskErrorCode(error) === 'ENOENT') return false
-      throw error
-    }
-  }
-
-  #aside(): string {
-    return join(this.#root, 'tmp', randomUUID())
   }
 
   #path(key: string): string {
