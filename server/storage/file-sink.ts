@@ -66,6 +66,8 @@ export class FileSink extends Writable {
   override _final(done: (error?: Error | null) => void): void {
     this.#flush()
       .then(() => this.#writing)
+      // Only here: after a failure something may still be filling it.
+      .then(() => pieces.giveBack(this.#filling))
       .then(() => done(), done)
   }
 
