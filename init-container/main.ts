@@ -1,3 +1,5 @@
+import './small-heap.ts'
+
 import { exitCodes } from '../shared/exit-codes.ts'
 import { checkOptions } from './check-options.ts'
 import { fetchBundle } from './fetch-bundle.ts'
