@@ -34,11 +34,17 @@ export function checkNamed<Checked>(what: string, check: () => Checked): Checked
 /** A sentence, and below it what was expected, what was found and what to do, one line each. */
 export function describe(
   sentence: string,
-  more: { readonly expected?: string; readonly found?: string; readonly todo?: string }
+  more: {
+    readonly expected?: string
+    readonly found?: string
+    readonly largestFiles?: string
+    readonly todo?: string
+  }
 ): string {
   const lines = [sentence]
   if (more.expected !== undefined) lines.push(`  expected: ${more.expected}`)
   if (more.found !== undefined) lines.push(`  found: ${more.found}`)
+  if (more.largestFiles !== undefined) lines.push(`  largest files: ${more.largestFiles}`)
   if (more.todo !== undefined) lines.push(`  what to do: ${more.todo}`)
   return lines.join('\n')
 }

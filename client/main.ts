@@ -1,7 +1,7 @@
-#!/usr/bin/env node
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { exitCodes } from '../shared/exit-codes.ts'
+import { openReport } from '../shared/progress.ts'
 import { ClientError, exitCodeOf } from './client-error.ts'
 import type { Renewed } from './commands/renew.ts'
 import { type BundleDone, type BundleOutcome, exitCodeOfAll, isFailure } from './each-bundle.ts'
@@ -14,7 +14,7 @@ import {
   readTokenOptions
 } from './options.ts'
 import { buildProgram } from './program.ts'
-import { chooseStyle, openReport, printFailure, printResult } from './report.ts'
+import { chooseStyle, printFailure, printResult } from './report.ts'
 
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -25,7 +25,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-const reportFor = (json: boolean) => openReport(chooseStyle(json, process.stderr.isTTY))
+const reportFor = (json: boolean) => openReport(chooseStyle(json, process.stderr.isTTY), process.stderr)
 
 const print = <Result>(json: boolean, result: Result, describe: (result: Result) => string) =>
   printResult(json ? JSON.stringify(result) : describe(result))

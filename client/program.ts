@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { version } from '../shared/version.ts'
 import { usageError } from './client-error.ts'
 import type { Selection } from './local-files.ts'
 import { type CommandName, fileFlagTable, type OptionRow, optionTable } from './option-table.ts'
@@ -23,6 +24,7 @@ export interface CommandActions {
 export function buildProgram(actions: CommandActions): Command {
   const program = new Command('spark-stage')
     .description("Stages a Spark application's own files for its driver and executor pods.")
+    .version(version, '--version', 'Prints the version.')
     .helpCommand(false)
     .exitOverride()
   for (const command of [

@@ -2,6 +2,7 @@ import { quote } from '../shared/errors.ts'
 import type { ExitCause } from '../shared/exit-codes.ts'
 import { type Entry, parseManifest } from '../shared/manifest.ts'
 import { isBundleId, isSha256 } from '../shared/names.ts'
+import { formatBytes } from '../shared/units.ts'
 import { ClientError, describe } from './client-error.ts'
 import { RetryableError } from './retry.ts'
 
@@ -26,6 +27,8 @@ export interface ListedBundle {
   readonly bundleId: string
   readonly state: string
   readonly principal: string
+  /** What it holds, once committed. */
+  readonly sizeBytes?: number
   /** RFC 3339, both. */
   readonly createdAt: string
   readonly expiresAt: string
@@ -46,6 +49,8 @@ export interface ErrorAnswer {
   readonly found?: string
   readonly todo?: string
   readonly requestId?: string
+  /** The largest files of a request that was too large, for people. */
+  readonly largestFiles?: string
   readonly missing: readonly string[]
 }
 
@@ -97,7 +102,7 @@ export function parseEntries(value: unknown, namespace: string, bundleId: string
 
 /** An error's body as far as it can be read; a proxy's HTML page becomes a message too. */
 export function parseError(status: number, text: string): ErrorAnswer {
-  const { code, message, missing, ...more } = record(parseJson(text))
+  const { code, message, missing, largest, ...more } = record(parseJson(text))
   if (typeof code !== 'string' || typeof message !== 'string') {
     const begin = text.trim() === '' ? '' : `: ${quote(text.trim(), 200)}`
     return { code: `HTTP ${status}`, message: `no error of a spark-stage server${begin}`, missing: [] }
@@ -109,8 +114,15 @@ export function parseError(status: number, text: string): ErrorAnswer {
     ...Object.fromEntries(shown),
     code: printable(code),
     message: printable(message),
+    ...(Array.isArray(largest) ? { largestFiles: largest.map(describeFile).join(', ') } : {}),
     missing: isDigestList(missing) ? missing : []
   }
+}
+
+function describeFile(value: unknown): string {
+  const { path, sizeBytes } = record(value)
+  const size = typeof sizeBytes === 'number' ? ` (${formatBytes(sizeBytes)})` : ''
+  return printable(String(path)) + size
 }
 
 /** The server's last word on a request: asking again will not help. */
@@ -157,16 +169,26 @@ function isDigestList(value: unknown): value is readonly string[] {
 }
 
 function parseListed(value: unknown): ListedBundle {
-  const { bundleId, state, principal, createdAt, expiresAt } = record(value)
+  const { bundleId, state, principal, sizeBytes, createdAt, expiresAt } = record(value)
   if (
     typeof bundleId === 'string' &&
     isBundleId(bundleId) &&
     typeof state === 'string' &&
     typeof principal === 'string' &&
+    (sizeBytes === undefined || typeof sizeBytes === 'number') &&
     isTime(createdAt) &&
     isTime(expiresAt)
-  )
-    return { bundleId, state: printable(state), principal: printable(principal), createdAt, expiresAt }
+  ) {
+    const size = sizeBytes === undefined ? {} : { sizeBytes }
+    return {
+      bundleId,
+      state: printable(state),
+      principal: printable(principal),
+      ...size,
+      createdAt,
+      expiresAt
+    }
+  }
   throw unexpected('a bundle with its id, state, principal and times', value)
 }
 

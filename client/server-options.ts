@@ -1,7 +1,7 @@
+import type { Report } from '../shared/progress.ts'
 import type { ServerOptions } from './http-client.ts'
 import type { UploaderOptions } from './options.ts'
 import { readAuthorities, readSecret } from './read-files.ts'
-import type { Report } from './report.ts'
 
 /**
  * How an uploader's command talks to its server, with what its files hold.

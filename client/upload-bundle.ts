@@ -1,9 +1,9 @@
 import pMap from 'p-map'
 import type { Entry } from '../shared/manifest.ts'
 import { bundlePath, bundlesPath, manifestPath } from '../shared/paths.ts'
+import type { Report } from '../shared/progress.ts'
 import type { HashedFile } from './hash-files.ts'
 import type { StageServer } from './http-client.ts'
-import type { Report } from './report.ts'
 import { type CommitAnswer, parseCommit, parseDraft, parseEntries, RefusedError } from './server-answer.ts'
 import { type Draft, uploadBlob } from './upload-blob.ts'
 

@@ -6,7 +6,7 @@ import { fetchBundle } from './fetch-bundle.ts'
 import { FetchError } from './fetch-error.ts'
 import { fetchForkFiles } from './fork/fetch-fork-files.ts'
 import { forkFileOf, readForkFile } from './fork/read-fork-file.ts'
-import { helpText, optionTable, readOptions } from './options.ts'
+import { optionTable, readOptions } from './options.ts'
 import { JsonReport, writeTerminationLog } from './report.ts'
 
 /** As shells name the end by a signal: 128 and its number. */
@@ -25,7 +25,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-process.exit(await run())
+// Not awaited: in an executable this is CommonJS, which has no await out here.
+run().then(code => process.exit(code))
 
 async function run(): Promise<number> {
   try {
@@ -33,8 +34,8 @@ async function run(): Promise<number> {
     const forkFile = forkFileOf(args)
     if (forkFile !== undefined) return await runFork(forkFile)
     const values = readOptions(args, process.env)
-    if (values === undefined) {
-      process.stdout.write(helpText())
+    if (typeof values === 'string') {
+      process.stdout.write(values)
       return exitCodes.ok.code
     }
     terminationLogFile = values.terminationLog

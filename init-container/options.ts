@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { secondMs } from '../shared/units.ts'
+import { version } from '../shared/version.ts'
 import { fetchDefaults } from './fetch-bundle.ts'
 import { FetchError } from './fetch-error.ts'
 
@@ -106,12 +107,13 @@ export type OptionValues = Readonly<Record<OptionName, string>>
 /**
  * Reads flags and variables; what they say is not checked yet.
  *
- * @returns undefined when the command line asks for help
+ * @returns the text that the command line asks for, when that is all it asks for: the help or the version
  * @throws FetchError `usage` for a flag that does not exist or lacks its value
  */
-export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): OptionValues | undefined {
+export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): OptionValues | string {
   const flags = parseFlags(args)
-  if (flags.help === true) return undefined
+  if (flags.help === true) return helpText()
+  if (flags.version === true) return `${version}\n`
   const valueFor = (name: OptionName): string => {
     const row = optionTable[name]
     return `${flags[row.flag] ?? (env[row.env] || row.default)}`
@@ -120,7 +122,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
 }
 
 /** The table for people. */
-export function helpText(): string {
+function helpText(): string {
   const rows: readonly OptionRow[] = Object.values(optionTable)
   const lines = rows.map(({ flag, env, unit, default: preset, sentence }) => {
     const value = unit === 'switch' ? '' : ` <${unit}>`
@@ -134,12 +136,13 @@ export function helpText(): string {
 
 function parseFlags(
   args: readonly string[]
-): Readonly<Record<string, unknown>> & { readonly help?: unknown } {
+): Readonly<Record<string, unknown>> & { readonly help?: unknown; readonly version?: unknown } {
   const options = Object.values(optionTable).map(({ flag, unit }) => {
     return [flag, { type: unit === 'switch' ? 'boolean' : 'string' }] as const
   })
   try {
-    const config = { ...Object.fromEntries(options), help: { type: 'boolean' } } as const
+    const onlyAsks = { type: 'boolean' } as const
+    const config = { ...Object.fromEntries(options), help: onlyAsks, version: onlyAsks } as const
     const { values, positionals } = parseArgs({ args: [...args], options: config, allowPositionals: true })
     // A stray argument may be a token that lost its flag: it is counted, not shown.
     if (positionals.length > 0) throw new Error(`${positionals.length} arguments without a flag`)

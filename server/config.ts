@@ -1,17 +1,21 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { envSchema } from 'env-schema'
 import Type, { type Static } from 'typebox'
 import { isLoopback } from '../shared/loopback.ts'
 import { checkNamespace } from '../shared/names.ts'
 import { GiB } from '../shared/units.ts'
+import { readEnvironment } from './read-environment.ts'
+import { parseProxies } from './trusted-proxies.ts'
 
 const day = 86_400
 
 const flag = (description: string) => Type.Boolean({ default: false, description })
 const text = (description: string) => Type.String({ minLength: 1, description })
-const seconds = (value: number, minimum: number, description: string) =>
-  Type.Integer({ default: value, minimum, maximum: 10 * 365 * day, description })
+const seconds = (value: number, minimum: number, description: string, maximum = 10 * 365 * day) =>
+  Type.Integer({ default: value, minimum, maximum, description })
+const bytes = (description: string) => Type.Optional(Type.Integer({ minimum: 1, description }))
+const count = (value: number, minimum: number, description: string) =>
+  Type.Integer({ default: value, minimum, maximum: 1_000_000, description })
 
 /** Every variable of the server. `docs/configuration.md` is held equal to this table by a test. */
 export const configSchema = Type.Object({
@@ -55,6 +59,15 @@ export const configSchema = Type.Object({
   SPARK_STAGE_ALLOW_PLAINTEXT: flag(
     'Allows credentials over plain http on an address that others can reach.'
   ),
+  SPARK_STAGE_TLS_CERT_FILE: Type.Optional(
+    text('PEM file with the certificate and its chain: with it and its key, the server speaks https only.')
+  ),
+  SPARK_STAGE_TLS_KEY_FILE: Type.Optional(text('PEM file with the private key of the certificate.')),
+  SPARK_STAGE_TRUSTED_PROXIES: Type.Optional(
+    text(
+      'Addresses and CIDR ranges of proxies whose X-Forwarded headers count, separated by commas; none when unset.'
+    )
+  ),
   SPARK_STAGE_V0: flag(
     'Opens the door for clients of the apache-spark-on-k8s fork, which have no credential.'
   ),
@@ -66,6 +79,10 @@ export const configSchema = Type.Object({
     minimum: 1,
     description: 'Largest bundle, in bytes.'
   }),
+  SPARK_STAGE_NAMESPACE_QUOTA_BYTES: bytes(
+    'How many bytes the bundles of one namespace may hold; no bound when unset.'
+  ),
+  SPARK_STAGE_MAX_STORE_BYTES: bytes('How many bytes all bundles may hold; no bound when unset.'),
   SPARK_STAGE_LEASE_SECONDS: seconds(7 * day, 1, 'How long a bundle stays after its commit or last renewal.'),
   SPARK_STAGE_DRAFT_LEASE_SECONDS: seconds(3600, 1, 'How long a draft stays after its last byte.'),
   SPARK_STAGE_MAX_BUNDLE_AGE_SECONDS: seconds(
@@ -74,6 +91,18 @@ export const configSchema = Type.Object({
     'How long a bundle can be renewed, and its tokens last.'
   ),
   SPARK_STAGE_SWEEP_INTERVAL_SECONDS: seconds(60, 1, 'How often expired bundles are looked for and removed.'),
+  SPARK_STAGE_MAX_ACTIVE_DOWNLOADS: count(64, 1, 'How many downloads send bytes at the same time.'),
+  SPARK_STAGE_MAX_QUEUED_DOWNLOADS: count(
+    2048,
+    0,
+    'How many more downloads wait for their turn; beyond them clients are told to come again.'
+  ),
+  SPARK_STAGE_IDLE_SECONDS: seconds(
+    60,
+    1,
+    'Over how long a client must have moved 1 KiB for each second; a slower one is cut off.',
+    day
+  ),
   SPARK_STAGE_DRAIN_SECONDS: seconds(25, 0, 'How long running transfers may take to end after SIGTERM.'),
   SPARK_STAGE_LOG_LEVEL: Type.Union(
     [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
@@ -90,16 +119,40 @@ export type Config = Readonly<Static<typeof configSchema>> & { readonly SPARK_ST
  * @throws Error that names every bad variable, or what is unsafe about the combination and how to mend it
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(isGiven))
-  const checked = envSchema<Static<typeof configSchema>>({ schema: configSchema, data: given, env: false })
-  const config = { ...checked, SPARK_STAGE_STORE: checked.SPARK_STAGE_STORE ?? defaultStore() }
+  const config = readConfig(env)
   refuseUnsafe(config)
   return Object.freeze(config)
+}
+
+/** Where the store is, for a command that serves nothing. @throws Error that names every bad variable */
+export function loadStoreUrl(env: NodeJS.ProcessEnv = process.env): string {
+  return readConfig(env).SPARK_STAGE_STORE
+}
+
+function readConfig(env: NodeJS.ProcessEnv): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(isGiven))
+  const checked = readEnvironment(configSchema, given)
+  return { ...checked, SPARK_STAGE_STORE: checked.SPARK_STAGE_STORE ?? defaultStore() }
 }
 
 /** The namespaces that the fork's clients may stage into; undefined means all. @throws StagingError for a bad one */
 export function v0Namespaces(config: Config): readonly string[] | undefined {
   return config.SPARK_STAGE_V0_NAMESPACES?.split(',').map(namespace => checkNamespace(namespace.trim()))
+}
+
+/** The proxies whose forwarded headers count. @throws Error that names the variable */
+export function trustedProxies({ SPARK_STAGE_TRUSTED_PROXIES: proxies }: Config): readonly string[] {
+  try {
+    return proxies === undefined ? [] : parseProxies(proxies)
+  } catch (cause) {
+    throw new Error(`SPARK_STAGE_TRUSTED_PROXIES: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Where the server's certificate and key are; undefined for one that speaks plain http. */
+export function certificateFiles(config: Config): { certFile: string; keyFile: string } | undefined {
+  const { SPARK_STAGE_TLS_CERT_FILE: certFile, SPARK_STAGE_TLS_KEY_FILE: keyFile } = config
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile }
 }
 
 function defaultStore(): string {
@@ -122,6 +175,11 @@ function refuseUnsafe(config: Config): void {
     )
   }
   checkV0Namespaces(config)
+  trustedProxies(config)
+  const isTls = certificateFiles(config) !== undefined
+  if (!isTls && (config.SPARK_STAGE_TLS_CERT_FILE ?? config.SPARK_STAGE_TLS_KEY_FILE) !== undefined) {
+    throw new Error('SPARK_STAGE_TLS_CERT_FILE and SPARK_STAGE_TLS_KEY_FILE need each other')
+  }
   if (isLoopback(config.SPARK_STAGE_HOST)) return
   const where = `SPARK_STAGE_HOST=${config.SPARK_STAGE_HOST} is not loopback`
   if (isNone && !config.SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS) {
@@ -131,10 +189,11 @@ function refuseUnsafe(config: Config): void {
     )
   }
   if (config.SPARK_STAGE_V0) refuseOpenV0(config, where)
-  if (!config.SPARK_STAGE_ALLOW_PLAINTEXT) {
+  if (!isTls && !config.SPARK_STAGE_ALLOW_PLAINTEXT) {
     throw new Error(
       `${where}: credentials would cross the network in plain text; ` +
-        'put TLS in front and set SPARK_STAGE_ALLOW_PLAINTEXT=true'
+        'set SPARK_STAGE_TLS_CERT_FILE and SPARK_STAGE_TLS_KEY_FILE, ' +
+        'or put TLS in front and set SPARK_STAGE_ALLOW_PLAINTEXT=true'
     )
   }
   if (config.SPARK_STAGE_SIGNING_KEYS_DIR === undefined) {

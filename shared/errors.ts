@@ -152,6 +152,11 @@ export const errorTable = {
     sentence: 'The server failed',
     todo: 'Give the request id to the operator: the log has the cause.'
   },
+  STAGE_ERR_BUSY: {
+    status: 503,
+    sentence: 'Too many downloads are waiting already',
+    todo: 'Ask again after the time in Retry-After.'
+  },
   STAGE_ERR_STOPPING: {
     status: 503,
     sentence: 'The server is stopping and takes no new uploads',
@@ -166,6 +171,11 @@ export const errorTable = {
     status: 503,
     sentence: 'The server cannot check upload credentials at the moment',
     todo: 'Ask again after the time in Retry-After; the log has the cause.'
+  },
+  STAGE_ERR_QUOTA: {
+    status: 507,
+    sentence: 'The namespace has no room left for this upload',
+    todo: 'Remove bundles that nobody needs any more (spark-stage rm), or ask the operator to raise the quota.'
   },
   STAGE_ERR_NO_SPACE: {
     status: 507,
@@ -182,6 +192,12 @@ export interface ErrorDetails {
   readonly subject?: string
   readonly expected?: string
   readonly found?: string
+  /** For what was too much: the limit, what was used of it, and what the request asked for, in bytes. */
+  readonly limitBytes?: number
+  readonly usedBytes?: number
+  readonly askedBytes?: number
+  /** The three largest files of such a request; the size is left out for one that was just arriving. */
+  readonly largest?: readonly { readonly path: string; readonly sizeBytes?: number }[]
   /** SHA-256 digests that a draft still lacks. */
   readonly missing?: readonly string[]
   /** Why and when (RFC 3339) a bundle ended. */

@@ -17,6 +17,10 @@ export const exitCodes = {
   gaveUp: {
     code: 14,
     meaning: 'No progress for the whole waiting time: the server could not be reached, failed or stalled.'
+  },
+  unsound: {
+    code: 15,
+    meaning: 'The store has damage, or something that no sweep will ever remove; the output names each.'
   }
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly meaning: string }>>
 

@@ -39,12 +39,17 @@ export function checkAlias(alias: string): string {
  * @throws StagingError `STAGE_ERR_BAD_NAMESPACE`
  */
 export function checkNamespace(namespace: string): string {
-  if (/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return namespace
+  if (isNamespace(namespace)) return namespace
   throw new StagingError('STAGE_ERR_BAD_NAMESPACE', {
     subject: namespace,
     expected: '1 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit',
     found: quote(namespace)
   })
+}
+
+/** Whether {@link checkNamespace} accepts it. */
+export function isNamespace(namespace: string): boolean {
+  return /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)
 }
 
 /** Whether this could be a bundle's id: 32 lowercase hex digits. */

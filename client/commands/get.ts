@@ -8,10 +8,10 @@ import {
 } from '../../init-container/fetch-bundle.ts'
 import { quote } from '../../shared/errors.ts'
 import { kinds } from '../../shared/names.ts'
+import type { Progress, Report } from '../../shared/progress.ts'
 import { formatBytes } from '../../shared/units.ts'
 import { ClientError, describe, usageError } from '../client-error.ts'
 import { type GetOptions, serverName } from '../options.ts'
-import type { Progress, Report } from '../report.ts'
 
 /** What `get --json` prints. */
 export interface GetResult {

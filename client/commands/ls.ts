@@ -1,8 +1,9 @@
 import { bundlesPath } from '../../shared/paths.ts'
+import type { Report } from '../../shared/progress.ts'
+import { formatBytes } from '../../shared/units.ts'
 import { formatWhen } from '../format-when.ts'
 import { StageServer } from '../http-client.ts'
 import { type ListOptions, serverName } from '../options.ts'
-import type { Report } from '../report.ts'
 import { type ListedBundle, parseList } from '../server-answer.ts'
 import { readServerOptions } from '../server-options.ts'
 
@@ -45,14 +46,15 @@ export async function ls(options: ListOptions, report: Report, signal: AbortSign
 /** The result of {@link ls} for people: a table. @param nowMs milliseconds since the epoch */
 export function describeList({ namespace, bundles }: ListResult, nowMs: number): string {
   if (bundles.length === 0) return `no bundles in namespace ${namespace}`
-  const rows = bundles.map(({ bundle, state, principal, createdAt, expiresAt }) => [
+  const rows = bundles.map(({ bundle, state, principal, sizeBytes, createdAt, expiresAt }) => [
     bundle,
     state,
     principal,
+    sizeBytes === undefined ? '' : formatBytes(sizeBytes),
     formatWhen(Date.parse(createdAt), nowMs),
     formatWhen(Date.parse(expiresAt), nowMs)
   ])
-  return align(['BUNDLE', 'STATE', 'PRINCIPAL', 'CREATED', 'EXPIRES'], rows)
+  return align(['BUNDLE', 'STATE', 'PRINCIPAL', 'SIZE', 'CREATED', 'EXPIRES'], rows)
 }
 
 /** Every column as wide as its widest text, the last without white space after it. */

@@ -1,9 +1,9 @@
+import type { Report } from '../../shared/progress.ts'
 import { askForBundle } from '../ask-for-bundle.ts'
 import { type BundleDone, type BundleOutcome, eachBundle } from '../each-bundle.ts'
 import { formatWhen } from '../format-when.ts'
 import { StageServer } from '../http-client.ts'
 import type { BundlesOptions } from '../options.ts'
-import type { Report } from '../report.ts'
 import { parseRenewal } from '../server-answer.ts'
 import { readServerOptions } from '../server-options.ts'
 

@@ -1,8 +1,8 @@
+import type { Report } from '../../shared/progress.ts'
 import { askForBundle } from '../ask-for-bundle.ts'
 import { type BundleOutcome, eachBundle } from '../each-bundle.ts'
 import { StageServer } from '../http-client.ts'
 import type { BundlesOptions } from '../options.ts'
-import type { Report } from '../report.ts'
 import { readServerOptions } from '../server-options.ts'
 
 /** What `rm --json` prints of a bundle that is removed. */

@@ -1,7 +1,7 @@
+import type { Report } from '../../shared/progress.ts'
 import { askForBundle } from '../ask-for-bundle.ts'
 import { StageServer } from '../http-client.ts'
 import type { TokenOptions } from '../options.ts'
-import type { Report } from '../report.ts'
 import { parseCommit } from '../server-answer.ts'
 import { readServerOptions } from '../server-options.ts'
 import { checkTokenFile, writeTokenFile } from '../token-file.ts'

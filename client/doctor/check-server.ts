@@ -1,7 +1,6 @@
 import { bundlesPath, entryPath, manifestPath } from '../../shared/paths.ts'
-import { formatBytes, secondMs } from '../../shared/units.ts'
+import { formatBytes, formatDuration, secondMs } from '../../shared/units.ts'
 import { ClientError, describe, usageError } from '../client-error.ts'
-import { formatDuration } from '../format-when.ts'
 import { type Asked, isSuccess, type RawAnswer, refusal, type StageServer } from '../http-client.ts'
 import type { BundleName } from '../option-values.ts'
 import { parseEntries, parseJson, parseList } from '../server-answer.ts'

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { clientSignal } from '../plugins/client-signal.ts'
-import type { RouteOptions } from './route-options.ts'
+import { contracts } from './contracts.ts'
+import { announcedBytesOf, type RouteOptions } from './route-options.ts'
 import { BlobAnswer, BundleParams, Sha256 } from './schemas.ts'
 
 /** `PUT /api/v1/namespaces/{ns}/bundles/{id}/blobs/{sha256}`: the bytes of a draft, as they are. */
@@ -13,6 +14,7 @@ export const blobsRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, {
   app.put(
     '/blobs/:sha256',
     {
+      config: { contract: contracts.upload },
       onRequest: drain.refuseWhenStopping,
       schema: {
         params: Type.Object({ ...BundleParams.properties, sha256: Sha256 }),
@@ -21,16 +23,15 @@ export const blobsRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, {
     },
     async (request, reply) => {
       const { ns, id, sha256 } = request.params
-      const length = request.headers['content-length']
-      const announcedBytes = length === undefined ? undefined : Number(length)
       const stored = await staging.drafts.putBlob(
         ns,
         id,
         sha256,
         request.raw,
-        announcedBytes,
+        announcedBytesOf(request),
         clientSignal(reply)
       )
+      request.audited = { digest: stored.sha256, bytes: stored.sizeBytes }
       return reply.code(201).send(stored)
     }
   )

@@ -3,12 +3,14 @@ import type { FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { StagingError } from '../../shared/errors.ts'
 import { splitAlias } from '../../shared/names.ts'
+import { describeBundle } from '../observe/audit.ts'
 import { clientSignal } from '../plugins/client-signal.ts'
 import { maxJsonBytes, uploadMediaTypes } from '../plugins/errors.ts'
 import { fileParts, registerMultipart } from '../plugins/multipart.ts'
 import type { ArrivingFile } from '../staging/arriving-files.ts'
 import { publicEntries } from '../staging/manifests.ts'
-import { idempotencyKeyOf, type RouteOptions, stagedAnswer } from './route-options.ts'
+import { contracts } from './contracts.ts'
+import { announcedBytesOf, idempotencyKeyOf, type RouteOptions, stagedAnswer } from './route-options.ts'
 import { BundleList, DraftAnswer, DraftRequest, ListQuery, NamespaceParams, StagedAnswer } from './schemas.ts'
 
 /** `/api/v1/namespaces/{ns}/bundles`: stage files at once, declare a draft, list. */
@@ -22,6 +24,7 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
   app.post(
     '/',
     {
+      config: { contract: contracts.stage },
       onRequest: drain.refuseWhenStopping,
       bodyLimit: maxJsonBytes,
       schema: {
@@ -45,22 +48,28 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
         // A boundary: the schema above has checked this body, but its type is lost in "content".
         const { entries } = request.body as Static<typeof DraftRequest>
         const { bundleId, missing } = await staging.drafts.declare(uploader, key, entries)
+        const bytes = entries.reduce((sumBytes, { sizeBytes }) => sumBytes + sizeBytes, 0)
+        request.audited = { action: 'declare', bundleId, bytes }
         return { bundleId, missing: [...missing] }
       }
-      const files = arrivingFiles(request)
+      const upload = { files: arrivingFiles(request), announcedBytes: announcedBytesOf(request) }
       const { bundleId, lease, entries } = await staging.oneShots.stage(
         uploader,
         key,
-        files,
+        upload,
         clientSignal(reply)
       )
+      request.audited = { bundleId, ...describeBundle(entries) }
       return { ...(await stagedAnswer(tokens, bundleId, lease)), entries: [...publicEntries(entries)] }
     }
   )
 
   app.get(
     '/',
-    { schema: { params: NamespaceParams, querystring: ListQuery, response: { 200: BundleList } } },
+    {
+      config: { contract: contracts.list },
+      schema: { params: NamespaceParams, querystring: ListQuery, response: { 200: BundleList } }
+    },
     async request => {
       const { after = '', limit = '100' } = request.query
       const page = await staging.bundles.list(request.uploader.namespace, after, Number(limit))
@@ -68,6 +77,7 @@ export const bundlesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
         bundleId,
         state: lease.state,
         principal: lease.principal,
+        ...(lease.sizeBytes === undefined ? {} : { sizeBytes: lease.sizeBytes }),
         createdAt: new Date(lease.createdAtMs).toISOString(),
         expiresAt: new Date(lease.expiresAtMs).toISOString()
       }))

@@ -1,29 +1,39 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type from 'typebox'
 import { StagingError } from '../../shared/errors.ts'
+import { describeBundle } from '../observe/audit.ts'
 import { requireDownloadToken } from '../plugins/auth.ts'
 import { sendBytes } from '../plugins/send-bytes.ts'
 import { publicEntries, type StoredEntry } from '../staging/manifests.ts'
 import { chooseAnswer, type EntryAnswer, etagOf } from './conditional.ts'
+import { contracts } from './contracts.ts'
 import type { RouteOptions } from './route-options.ts'
 import { BundleParams, Manifest } from './schemas.ts'
 
 /** `/api/v1/bundles/{ns}/{id}`: the manifest and the bytes, for whoever holds the download token. */
-export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { staging, tokens }) => {
+export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (
+  app,
+  { staging, tokens, downloads }
+) => {
   app.addHook('onRequest', requireDownloadToken(tokens))
 
-  app.get('/', { schema: { params: BundleParams, response: { 200: Manifest } } }, async request => {
+  const read = { params: BundleParams, response: { 200: Manifest } }
+  app.get('/', { config: { contract: contracts.read }, schema: read }, async request => {
     const { ns, id } = request.params
     const { entries, ...rest } = await staging.bundles.read(ns, id)
+    request.audited = { digest: describeBundle(entries).digest }
     return { ...rest, entries: [...publicEntries(entries)] }
   })
 
   const EntryParams = Type.Object({ ...BundleParams.properties, '*': Type.String() })
 
-  app.get('/entries/*', { schema: { params: EntryParams } }, async (request, reply) => {
+  const download = { config: { contract: contracts.download }, schema: { params: EntryParams } }
+  app.get('/entries/*', download, async (request, reply) => {
     const { ns, id, '*': path } = request.params
     const entry = await staging.bundles.findEntry(ns, id, path)
     const answer = chooseAnswer(request.method, request.headers, entry)
+    const { start, end } = answer.range
+    request.audited = { entry: entry.path, digest: entry.sha256, bytes: end - start }
     if (answer.status === 416) {
       reply.header('content-range', `bytes */${entry.sizeBytes}`)
       throw new StagingError('STAGE_ERR_RANGE', {
@@ -31,8 +41,9 @@ export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (app,
         found: String(request.headers.range)
       })
     }
-    const bytes = await staging.bundles.open(entry, answer.range)
-    await sendBytes(request, reply, bytes, { status: answer.status, headers: entryHeaders(entry, answer) })
+    const { status, range } = answer
+    const bytes = { status, range, entry, headers: entryHeaders(entry, answer) }
+    await sendBytes(request, reply, { bundles: staging.bundles, downloads }, bytes)
   })
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { secondMs } from '../../shared/units.ts'
 import type { Drain } from '../plugins/drain.ts'
+import { contracts } from './contracts.ts'
 
 /** What has to work for the server to be ready. Each resolves, or throws why not. */
 export interface ReadyChecks {
@@ -22,9 +23,9 @@ const rememberMs = 2 * secondMs
 export const probesRoute: FastifyPluginAsync<ProbesOptions> = async (app, { checks, drain, now }) => {
   let last: { readonly atMs: number; readonly failed: Promise<readonly string[]> } | undefined
 
-  app.get('/livez', async () => ({ status: 'live' }))
+  app.get('/livez', { config: { contract: contracts.live } }, async () => ({ status: 'live' }))
 
-  app.get('/readyz', async (request, reply) => {
+  app.get('/readyz', { config: { contract: contracts.ready } }, async (request, reply) => {
     if (last === undefined || now() - last.atMs >= rememberMs) last = { atMs: now(), failed: failedChecks() }
     const failed = [...(await last.failed), ...(drain.isStopping ? ['stopping'] : [])]
     if (failed.length === 0) return { status: 'ready' }

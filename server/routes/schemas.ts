@@ -77,6 +77,7 @@ export const BundleList = Type.Object({
       bundleId: Type.String(),
       state: Type.String({ description: 'draft or committed.' }),
       principal: Type.String(),
+      sizeBytes: Type.Optional(Type.Integer({ description: 'What it holds, once committed.', minimum: 0 })),
       createdAt: Type.String(),
       expiresAt: Type.String()
     })

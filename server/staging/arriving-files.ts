@@ -15,7 +15,11 @@ export interface ArrivingFile {
 }
 
 /** Takes the bytes of one file, at most `limitBytes` of them, and says what they were. */
-type Take = (number: number, source: Readable, limitBytes: number) => Promise<StoredBytes>
+type Take = (
+  file: ArrivingFile,
+  limitBytes: number,
+  arrived: readonly AnnouncedEntry[]
+) => Promise<StoredBytes>
 
 /** Takes the files one after the other, in order, within the limits of one request. */
 export async function receiveFiles(
@@ -25,17 +29,18 @@ export async function receiveFiles(
 ): Promise<readonly AnnouncedEntry[]> {
   const arrived: AnnouncedEntry[] = []
   let totalBytes = 0
-  for await (const { source, ...names } of files) {
+  for await (const file of files) {
+    const { source: _source, ...names } = file
     checkEntriesCount(arrived.length + 1, limits)
     checkNames(names)
     const leftBytes = limits.maxUploadBytes - totalBytes
-    const { sizeBytes, sha256 } = await take(arrived.length, source, leftBytes).catch(error => {
+    const { sizeBytes, sha256 } = await take(file, leftBytes, arrived).catch(error => {
       // It knows of this file only, the client of all of them.
-      throw error.code === 'STAGE_ERR_TOO_LARGE' ? tooLarge(limits) : error
+      throw error.code === 'STAGE_ERR_TOO_LARGE' ? tooLarge(limits, [...arrived, names]) : error
     })
     totalBytes += sizeBytes
-    checkUploadBytes(totalBytes, limits)
     arrived.push({ ...names, sizeBytes, sha256 })
+    checkUploadBytes(totalBytes, limits, arrived)
   }
   checkEntriesCount(arrived.length, limits)
   return arrived

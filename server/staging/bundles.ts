@@ -1,7 +1,7 @@
 import { StagingError } from '../../shared/errors.ts'
 import { type ByteRange, type OpenBytes, StorageError } from '../storage/storage-driver.ts'
 import { currentManifest } from './current-manifest.ts'
-import { removeEnded } from './ending.ts'
+import { nextLooksMs, removeEnded } from './ending.ts'
 import { dataKey, dueKey, indexFolder } from './keys.ts'
 import {
   type CommittedLease,
@@ -108,7 +108,7 @@ export class Bundles {
    * @throws StagingError `STAGE_ERR_NOT_FOUND`
    */
   async revoke(namespace: string, bundleId: string): Promise<void> {
-    const { store, leases, clock } = this.#context
+    const { store, leases, clock, times } = this.#context
     await leases.get(namespace, bundleId)
     // Should this die after the swap, the next sweep goes on with it.
     const marker = dueKey(clock.now(), bundleId)
@@ -117,7 +117,9 @@ export class Bundles {
       isEnded(current) ? current : ended(current, 'revoked', clock.now())
     )
     await removeEnded(this.#context, bundleId, lease)
-    await store.delete([marker])
+    // In its last hour a bundle's next look may be in this one.
+    const nextMarkers = nextLooksMs(lease, times).map(atMs => dueKey(atMs, bundleId))
+    if (!nextMarkers.includes(marker)) await store.delete([marker])
   }
 
   /** The bundles of a namespace after the id `after`, at most `limit`, by id; drafts and expired ones as well. */

@@ -6,10 +6,13 @@ export interface Clock {
   every(periodMs: number, task: () => void): () => void
 }
 
+/** Node's timers take no more, and run at once when given it: 24 days. */
+const longestTimerMs = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   now: Date.now,
   every(periodMs, task) {
-    const timer = setInterval(task, periodMs).unref()
+    const timer = setInterval(task, Math.min(periodMs, longestTimerMs)).unref()
     return () => clearInterval(timer)
   }
 }

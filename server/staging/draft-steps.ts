@@ -38,13 +38,14 @@ export async function beginDraft(
  * by a swap before anything goes. The marker goes last: should this be cut short, the sweep does the rest.
  */
 export async function discardDraft(context: StagingContext, bundleId: string): Promise<void> {
-  const { store, leases, clock, times } = context
+  const { store, leases, clock, times, usage } = context
   const lease = await leases.swap(bundleId, current =>
     current.state === 'draft' ? ended(current, 'failed', clock.now()) : current
   )
   if (lease.reason !== 'failed') return
   await removeAttempts(context, bundleId, lease)
   await store.delete(indexKeys(lease.namespace, bundleId))
+  await usage.drop(bundleId)
   await store.delete([leaseKey(bundleId)])
   await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])
 }

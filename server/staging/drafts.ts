@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import pMap from 'p-map'
 import { StagingError } from '../../shared/errors.ts'
@@ -7,7 +7,7 @@ import { bundleIdFor } from './bundle-id.ts'
 import { currentManifest } from './current-manifest.ts'
 import { dataBytes, lackingData } from './data-objects.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
-import { dataKey, indexKey } from './keys.ts'
+import { dataKey, draftAccount, indexKey } from './keys.ts'
 import { type AnnouncedEntry, layOut } from './lay-out.ts'
 import {
   type CommittedLease,
@@ -20,6 +20,7 @@ import {
 } from './lease.ts'
 import { checkEntriesCount, checkUploadBytes } from './limits.ts'
 import { numberData, type StoredEntry, type StoredManifest } from './manifests.ts'
+import { checkFreeSpace, putBytes, reserve, settle } from './room.ts'
 import type { StagingContext, Uploader } from './staging-context.ts'
 
 /** A declared draft has one attempt: declared again, it is the same entries. */
@@ -57,10 +58,10 @@ export class Drafts {
     idempotencyKey: string | undefined,
     announced: readonly AnnouncedEntry[]
   ): Promise<DeclaredDraft> {
-    const { limits, manifests, store } = this.#context
+    const { limits, manifests, store, leases, usage } = this.#context
     checkEntriesCount(announced.length, limits)
     const entries = numberData(layOut(announced))
-    checkUploadBytes(dataBytes(entries), limits)
+    checkUploadBytes(dataBytes(entries), limits, entries)
     const bundleId = bundleIdFor(uploader.namespace, uploader.principal, idempotencyKey)
     const lease = this.#newLease(uploader, entries)
 
@@ -70,6 +71,10 @@ export class Drafts {
     try {
       const createdAt = new Date(lease.createdAtMs).toISOString()
       const { namespace } = uploader
+      const account = draftAccount(bundleId)
+      await reserve(this.#context, { account, namespace, sizeBytes: dataBytes(entries) }, entries)
+      // Another request with this key may have come as far as the commit, which counts under another account.
+      if ((await leases.find(bundleId))?.state === 'committed') await usage.drop(account)
       await manifests.create({ bundleId, attempt, namespace, createdAt, entries })
       await store.create(indexKey(namespace, bundleId), '')
       const manifest = await currentManifest(this.#context, namespace, bundleId, attempt)
@@ -112,7 +117,9 @@ export class Drafts {
     )
     try {
       const key = dataKey(manifest, data)
-      const stored = await store.put(key, source, { limitBytes: sizeBytes, sizeBytes, sha256 }, signal)
+      const expected = { limitBytes: sizeBytes, sizeBytes, sha256 }
+      await checkFreeSpace(store, sizeBytes, manifest.entries)
+      const stored = await putBytes(store, key, source, expected, signal, manifest.entries)
       const lease = await leases.get(namespace, bundleId)
       if (lease.state === 'ended') await store.delete([key])
       refuseGone(lease, bundleId, clock.now())
@@ -129,18 +136,24 @@ export class Drafts {
    * @throws StagingError `STAGE_ERR_INCOMPLETE`, `STAGE_ERR_GONE`, `STAGE_ERR_NOT_FOUND`, `STAGE_ERR_UPLOAD_RUNNING`
    */
   async commit(namespace: string, bundleId: string): Promise<CommittedLease> {
-    const { store, leases, clock, times } = this.#context
+    const { store, leases, clock, times, usage } = this.#context
     const lease = await leases.get(namespace, bundleId)
     refuseGone(lease, bundleId, clock.now())
     if (isCommitted(lease)) return lease
-    const missing = await lackingData(store, await this.#manifestOf(lease, bundleId))
+    const manifest = await this.#manifestOf(lease, bundleId)
+    const missing = await lackingData(store, manifest)
     if (missing.length > 0) {
       throw new StagingError('STAGE_ERR_INCOMPLETE', { missing: missing.map(({ sha256 }) => sha256) })
     }
-    return leases.swap(bundleId, current => {
+    const counted = { account: `${bundleId}/${randomUUID()}`, sizeBytes: dataBytes(manifest.entries) }
+    await reserve(this.#context, { ...counted, namespace }, manifest.entries, draftAccount(bundleId))
+    const result = await leases.swap(bundleId, current => {
       refuseGone(current, bundleId, clock.now())
-      return isCommitted(current) ? current : committed(current, times, clock.now())
+      return isCommitted(current) ? current : committed(current, counted, times, clock.now())
     })
+    if (result.account === counted.account) await settle(this.#context, result)
+    else await usage.drop(counted.account)
+    return result
   }
 
   #newLease(uploader: Uploader, entries: readonly StoredEntry[]): Lease {

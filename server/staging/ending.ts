@@ -2,6 +2,7 @@ import { dayMs } from '../../shared/units.ts'
 import { removeBytes } from './data-objects.ts'
 import { dueKey, indexKeys } from './keys.ts'
 import type { EndedLease, Lease, LeaseTimes } from './lease.ts'
+import { release } from './room.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** When a lease that has ended is of no use any more: no token is valid, no key is repeated. Ms since the epoch. */
@@ -29,6 +30,7 @@ export async function removeEnded(
   }
   await removeAttempts(context, bundleId, lease)
   await store.delete(indexKeys(lease.namespace, bundleId))
+  await release(context, bundleId, lease)
 }
 
 /** Takes away the bytes and manifests of all attempts at a bundle, and the hints to them. */

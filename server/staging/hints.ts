@@ -57,7 +57,8 @@ export class Hints {
   }
 }
 
-function parseHint(text: string | undefined): Attempt | undefined {
+/** The attempt that a hint's text names, if it is a hint. */
+export function parseHint(text: string | undefined): Attempt | undefined {
   const [, bundleId, attempt] = /^([0-9a-f]{32}) (\d{1,9})$/.exec(text ?? '') ?? []
   return bundleId === undefined ? undefined : { bundleId, attempt: Number(attempt) }
 }

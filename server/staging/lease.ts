@@ -18,6 +18,11 @@ export interface Lease {
   readonly writer?: { readonly id: string; readonly untilMs: number }
   /** From the commit on: when the last download token ends, and with it the bundle, however often renewed. */
   readonly tokenExpiresAtMs?: number
+  /** From the commit on: under which account and with how many bytes it is counted, see `usage.ts`. */
+  readonly account?: string
+  readonly sizeBytes?: number
+  /** Once ended and no longer counted: whose removal took it out. */
+  readonly releasedBy?: string
   /** Once ended: why and when. */
   readonly reason?: EndReason
   readonly endedAtMs?: number
@@ -27,7 +32,12 @@ export interface Lease {
 export type EndReason = 'revoked' | 'expired' | 'failed'
 
 /** A lease of a committed bundle. */
-export type CommittedLease = Lease & { readonly state: 'committed'; readonly tokenExpiresAtMs: number }
+export type CommittedLease = Lease & {
+  readonly state: 'committed'
+  readonly tokenExpiresAtMs: number
+  readonly account: string
+  readonly sizeBytes: number
+}
 
 /** A lease of a bundle that is over. */
 export type EndedLease = Lease & {
@@ -44,7 +54,12 @@ export interface LeaseTimes {
 }
 
 export function isCommitted(lease: Lease): lease is CommittedLease {
-  return lease.state === 'committed' && lease.tokenExpiresAtMs !== undefined
+  return (
+    lease.state === 'committed' &&
+    lease.tokenExpiresAtMs !== undefined &&
+    lease.account !== undefined &&
+    lease.sizeBytes !== undefined
+  )
 }
 
 export function isEnded(lease: Lease): lease is EndedLease {
@@ -67,10 +82,15 @@ export function renewed(lease: CommittedLease, times: LeaseTimes, nowMs: number)
 }
 
 /** The lease of a bundle whose draft is complete. */
-export function committed(lease: Lease, times: LeaseTimes, nowMs: number): CommittedLease {
+export function committed(
+  lease: Lease,
+  counted: Pick<CommittedLease, 'account' | 'sizeBytes'>,
+  times: LeaseTimes,
+  nowMs: number
+): CommittedLease {
   const tokenExpiresAtMs = nowMs + times.maxAgeMs
   return renewed(
-    { ...withoutWriter(lease), state: 'committed', expiresAtMs: 0, tokenExpiresAtMs },
+    { ...withoutWriter(lease), state: 'committed', expiresAtMs: 0, tokenExpiresAtMs, ...counted },
     times,
     nowMs
   )

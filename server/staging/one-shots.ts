@@ -5,9 +5,9 @@ import { secondMs } from '../../shared/units.ts'
 import { type ArrivingFile, digest, keepFirstData, receiveFiles } from './arriving-files.ts'
 import { bundleIdFor } from './bundle-id.ts'
 import { currentManifest } from './current-manifest.ts'
-import { removeBytes } from './data-objects.ts'
+import { dataBytes, removeBytes } from './data-objects.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
-import { dataKey, indexKeys, unnamed } from './keys.ts'
+import { type Attempt, attemptAccount, dataKey, indexKeys, unnamed } from './keys.ts'
 import { layOut } from './lay-out.ts'
 import {
   type CommittedLease,
@@ -19,10 +19,19 @@ import {
   withoutWriter
 } from './lease.ts'
 import { publicEntries, type StoredEntry } from './manifests.ts'
+import { ArrivingRoom, putBytes, reserve, settle } from './room.ts'
 import type { StagingContext, Uploader } from './staging-context.ts'
 
 /** A running one-shot upload says this often that it is alive, and is believed for twice as long. */
 const writerPulseMs = 15 * secondMs
+
+/** The files of one request. */
+export interface ArrivingUpload {
+  /** One at a time; each one's source is read to its end before the next is asked for. */
+  readonly files: AsyncIterable<ArrivingFile>
+  /** The length of the whole request, when it said so: no more than this will arrive. */
+  readonly announcedBytes: number | undefined
+}
 
 /** A bundle that was staged. */
 export interface StagedBundle {
@@ -49,14 +58,14 @@ export class OneShots {
   /**
    * Stages all files of one request, or nothing.
    *
-   * @param files one at a time; each one's source is read to its end before the next is asked for
    * @throws StagingError for bad entries as {@link layOut}; `STAGE_ERR_NO_PARTS`, `STAGE_ERR_TOO_LARGE`,
-   *   `STAGE_ERR_TOO_MANY_ENTRIES`, `STAGE_ERR_UPLOAD_RUNNING`, `STAGE_ERR_KEY_REUSED`, `STAGE_ERR_GONE`
+   *   `STAGE_ERR_TOO_MANY_ENTRIES`, `STAGE_ERR_UPLOAD_RUNNING`, `STAGE_ERR_KEY_REUSED`, `STAGE_ERR_GONE`,
+   *   `STAGE_ERR_QUOTA`, `STAGE_ERR_NO_SPACE`
    */
   async stage(
     uploader: Uploader,
     idempotencyKey: string | undefined,
-    files: AsyncIterable<ArrivingFile>,
+    { files, announcedBytes }: ArrivingUpload,
     signal: AbortSignal
   ): Promise<StagedBundle> {
     const bundleId = bundleIdFor(uploader.namespace, uploader.principal, idempotencyKey)
@@ -67,7 +76,7 @@ export class OneShots {
       return await this.#orUndo(bundleId, idempotencyKey, async () => {
         const lease = await this.#begin(uploader, bundleId)
         if (isCommitted(lease)) return this.#compare(bundleId, lease, files)
-        return this.#run(lease, bundleId, files, signal)
+        return this.#run(lease, bundleId, { files, announcedBytes }, signal)
       })
     } finally {
       this.#running.delete(bundleId)
@@ -82,7 +91,7 @@ export class OneShots {
    */
   async stageUnnamed(
     principal: string,
-    files: AsyncIterable<ArrivingFile>,
+    upload: ArrivingUpload,
     nameNamespace: () => string,
     signal: AbortSignal
   ): Promise<StagedBundle> {
@@ -90,7 +99,7 @@ export class OneShots {
     const bundleId = bundleIdFor(unnamed, principal, undefined)
     return this.#orUndo(bundleId, undefined, async () => {
       const lease = await this.#begin(uploader, bundleId)
-      return this.#run(lease, bundleId, files, signal, nameNamespace)
+      return this.#run(lease, bundleId, upload, signal, nameNamespace)
     })
   }
 
@@ -110,15 +119,16 @@ export class OneShots {
 
   /** @returns the lease: committed when the bundle is there already, else one that lets this process write it */
   async #begin(uploader: Uploader, bundleId: string): Promise<Lease> {
-    const { store, clock, times } = this.#context
+    const { store, clock } = this.#context
     const nowMs = clock.now()
     const writer = { id: this.#writerId, untilMs: nowMs + 2 * writerPulseMs }
-    const expiresAtMs = nowMs + times.draftLeaseMs
+    const expiresAtMs = nowMs + this.#context.times.draftLeaseMs
     const lease: Lease = { ...uploader, state: 'draft', attempt: 0, createdAtMs: nowMs, expiresAtMs, writer }
     const begun = await beginDraft(this.#context, bundleId, lease, current =>
       this.#takeOver(current, lease, bundleId)
     )
     if (isCommitted(begun.lease)) return begun.lease
+    if (!begun.isNew) await this.#forgetAttempt({ bundleId, attempt: begun.lease.attempt - 1 })
     for (const key of indexKeys(uploader.namespace, bundleId)) await store.create(key, '')
     return begun.lease
   }
@@ -137,7 +147,7 @@ export class OneShots {
   async #run(
     begun: Lease,
     bundleId: string,
-    files: AsyncIterable<ArrivingFile>,
+    { files, announcedBytes }: ArrivingUpload,
     signal: AbortSignal,
     nameNamespace?: () => string
   ): Promise<StagedBundle> {
@@ -146,12 +156,20 @@ export class OneShots {
     const stop = clock.every(writerPulseMs, () => this.#pulse(bundleId).catch(() => {}))
     try {
       const at = { bundleId, attempt }
-      const arrived = await receiveFiles(files, limits, (number, source, limitBytes) =>
-        store.put(dataKey(at, number), source, { limitBytes }, signal)
-      )
+      const account = attemptAccount(at)
+      const room = new ArrivingRoom(this.#context, account, begun.namespace, announcedBytes)
+      const arrived = await receiveFiles(files, limits, async (file, limitBytes, before) => {
+        const known = [...before, { kind: file.kind, name: file.name }]
+        const source = await room.admit(file.source, known)
+        return putBytes(store, dataKey(at, before.length), source, { limitBytes }, signal, known)
+      })
       const namespace = nameNamespace?.() ?? begun.namespace
-      if (namespace !== begun.namespace) await this.#name(bundleId, namespace)
       const entries = keepFirstData(arrived)
+      const sizeBytes = dataBytes(entries)
+      if (namespace !== begun.namespace) {
+        await reserve(this.#context, { account, namespace, sizeBytes }, entries)
+        await this.#name(bundleId, namespace)
+      }
       const kept = new Set(entries.map(({ data }) => data))
       const repeats = [...arrived.keys()].filter(number => !kept.has(number))
       await store.delete(repeats.map(number => dataKey(at, number)))
@@ -160,8 +178,9 @@ export class OneShots {
       const lease = await leases.swap(bundleId, current => {
         if (current.state !== 'draft') refuseGone(current, bundleId, clock.now())
         if (current.attempt !== attempt) throw uploadRunning(current, clock.now())
-        return committed(current, times, clock.now())
+        return committed(current, { account, sizeBytes }, times, clock.now())
       })
+      await settle(this.#context, lease)
       for (const { sha256 } of entries) await hints.remember(namespace, at, sha256)
       return { bundleId, lease, entries }
     } finally {
@@ -185,7 +204,7 @@ export class OneShots {
     lease: CommittedLease,
     files: AsyncIterable<ArrivingFile>
   ): Promise<StagedBundle> {
-    const arrived = await receiveFiles(files, this.#context.limits, (_number, source) => digest(source))
+    const arrived = await receiveFiles(files, this.#context.limits, ({ source }) => digest(source))
     const { entries } = await currentManifest(this.#context, lease.namespace, bundleId, lease.attempt)
     if (!isDeepStrictEqual(layOut(arrived), publicEntries(entries)))
       throw new StagingError('STAGE_ERR_KEY_REUSED')
@@ -210,11 +229,17 @@ export class OneShots {
    */
   async #undo(bundleId: string, idempotencyKey: string | undefined): Promise<void> {
     if (idempotencyKey === undefined) return discardDraft(this.#context, bundleId)
-    const { store, leases } = this.#context
+    const { leases } = this.#context
     const isMine = (lease: Lease) => lease.state === 'draft' && lease.writer?.id === this.#writerId
     const lease = await leases.find(bundleId)
     if (lease === undefined || !isMine(lease)) return
-    await removeBytes(store, { bundleId, attempt: lease.attempt })
+    await this.#forgetAttempt({ bundleId, attempt: lease.attempt })
     await leases.swap(bundleId, current => (isMine(current) ? withoutWriter(current) : current))
+  }
+
+  /** Removes what an attempt has brought that will never be committed. */
+  async #forgetAttempt(attempt: Attempt): Promise<void> {
+    await removeBytes(this.#context.store, attempt)
+    await this.#context.usage.drop(attemptAccount(attempt))
   }
 }

@@ -4,12 +4,17 @@ import type { Hints } from './hints.ts'
 import type { LeaseTimes } from './lease.ts'
 import type { Leases } from './leases.ts'
 import type { Manifests } from './manifests.ts'
+import type { Usage } from './usage.ts'
 
-/** How much one request may stage. */
+/** How much may be staged. */
 export interface StagingLimits {
   /** Bytes of one bundle, or of one body. */
   readonly maxUploadBytes: number
   readonly maxEntriesCount: number
+  /** Bytes that the bundles of one namespace may hold; unbounded when unset. */
+  readonly namespaceQuotaBytes?: number
+  /** Bytes that all bundles may hold; unbounded when unset. */
+  readonly maxStoreBytes?: number
 }
 
 /** What the parts of the staging domain share. */
@@ -21,6 +26,7 @@ export interface StagingContext {
   readonly leases: Leases
   readonly manifests: Manifests
   readonly hints: Hints
+  readonly usage: Usage
 }
 
 /** Who stages, and where: both were checked before they came here. */

@@ -9,12 +9,14 @@ import { Manifests } from './manifests.ts'
 import { OneShots } from './one-shots.ts'
 import type { StagingLimits } from './staging-context.ts'
 import { Sweep, type SweepReport, type SweepSummary } from './sweep.ts'
+import { Usage } from './usage.ts'
 
 /** What routes may ask of the staging domain. */
 export interface Staging {
   readonly drafts: Drafts
   readonly oneShots: OneShots
   readonly bundles: Bundles
+  readonly usage: Usage
   /** Removes what is due; see {@link Sweep}. */
   sweep(report: SweepReport, signal: AbortSignal): Promise<SweepSummary>
 }
@@ -28,11 +30,14 @@ export function createStaging(
 ): Staging {
   const leases = new Leases(store)
   const manifests = new Manifests(store)
-  const context = { store, clock, times, limits, leases, manifests, hints: new Hints(store, manifests) }
+  const hints = new Hints(store, manifests)
+  const usage = new Usage(store)
+  const context = { store, clock, times, limits, leases, manifests, hints, usage }
   return {
     drafts: new Drafts(context),
     oneShots: new OneShots(context),
     bundles: new Bundles(context),
+    usage,
     sweep: (report, signal) => new Sweep(context, report).run(signal)
   }
 }

@@ -98,7 +98,13 @@ export class Sweep {
   async #settleUnborn(bundleId: string): Promise<Lease | undefined> {
     const { leases, clock } = this.#context
     const nowMs = clock.now()
-    const unborn = { namespace: '', principal: '', attempt: 0, createdAtMs: nowMs, expiresAtMs: nowMs }
+    const unborn = {
+      namespace: '',
+      principal: '',
+      attempt: 0,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs
+    }
     const lease = ended({ ...unborn, state: 'draft' }, 'failed', nowMs)
     return (await leases.create(bundleId, lease)) ? leases.find(bundleId) : undefined
   }

@@ -1,4 +1,4 @@
-import { link, lstat, mkdir, open, opendir, readFile, rename, rmdir, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, open, opendir, readFile, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 
 /**
  * The calls of the file system that the local driver makes. Tests put a recorder in its place, to see the order of
@@ -14,10 +14,11 @@ export interface Disk {
   readonly readFile: typeof readFile
   readonly opendir: typeof opendir
   readonly lstat: typeof lstat
+  readonly statfs: typeof statfs
 }
 
 /** The real one. */
-export const nodeDisk: Disk = { open, link, rename, mkdir, unlink, rmdir, readFile, opendir, lstat }
+export const nodeDisk: Disk = { open, link, rename, mkdir, unlink, rmdir, readFile, opendir, lstat, statfs }
 
 /** The code of a file system error, such as `ENOENT`; empty for anything else. */
 export function diskErrorCode(error: unknown): string {

@@ -67,16 +67,16 @@ export class DurableFolders {
   }
 
   async #removeIfEmpty(folder: string): Promise<boolean> {
-    this.#known.delete(folder)
     try {
       await this.#disk.rmdir(folder)
-      return true
     } catch (error) {
       const code = diskErrorCode(error)
       if (code === 'ENOTEMPTY') return false
-      if (code === 'ENOENT') return true
-      throw error
+      if (code !== 'ENOENT') throw error
     }
+    // Whoever took it for known until now finds out, and forgets it himself.
+    this.#known.delete(folder)
+    return true
   }
 
   async #make(folder: string): Promise<void> {

@@ -6,28 +6,40 @@ import { KiB, MiB } from '../../shared/units.ts'
 import { BufferPool } from './buffer-pool.ts'
 import type { PutExpectations, StoredBytes } from './storage-driver.ts'
 
-/** Each write is one call of this size, so a fast upload costs few of them. */
-const pieces = new BufferPool(1 * MiB, 16)
+/** So many uploads at once gather what arrives; one more would cost memory and gain nothing on a few cores. */
+const gatheringCount = 16
+
+/** Each write of theirs is one call of this size, so a fast upload costs few of them. */
+const pieces = new BufferPool(1 * MiB, gatheringCount)
+const nothing = Buffer.alloc(0)
 
 /**
  * A stream that appends to an open file, counts and hashes, and leaves the file open, for its sync.
  *
- * What arrives is gathered into large reused buffers: one is hashed and written while the other fills. The network's
- * own buffers are given back at once, since waiting for the garbage collector would cost both memory and time.
+ * What arrives is gathered into large reused buffers: one is hashed and written while the other fills. Beyond a few
+ * uploads at once each chunk is written as it comes, so a thousand slow ones hold nothing. The network's own buffers are
+ * given back at once, since waiting for the garbage collector would cost both memory and time.
  */
 export class FileSink extends Writable {
+  static #gatheringNowCount = 0
   readonly #file: FileHandle
   readonly #expected: PutExpectations
   readonly #hash = createHash('sha256')
   #sizeBytes = 0
-  #filling = pieces.take()
+  readonly #gathers: boolean
+  #filling: Buffer = nothing
   #filledBytes = 0
   #writing: Promise<void> = Promise.resolve()
 
   constructor(file: FileHandle, expected: PutExpectations) {
-    super({ highWaterMark: 1 * MiB })
+    const gathers = FileSink.#gatheringNowCount < gatheringCount
+    super({ highWaterMark: gathers ? 1 * MiB : 64 * KiB })
+    this.#gathers = gathers
     this.#file = file
     this.#expected = expected
+    if (!gathers) return
+    this.#filling = pieces.take()
+    FileSink.#gatheringNowCount += 1
   }
 
   /** What was written, once the stream has finished. @throws StagingError when it is not what was expected */
@@ -53,6 +65,10 @@ export class FileSink extends Writable {
       done(refusal)
       return
     }
+    if (!this.#gathers) {
+      this.#pass(chunk).then(() => done(), done)
+      return
+    }
     const roomBytes = this.#filling.length - this.#filledBytes
     if (chunk.length < roomBytes) {
       this.#filledBytes += chunk.copy(this.#filling, this.#filledBytes)
@@ -64,6 +80,10 @@ export class FileSink extends Writable {
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    if (!this.#gathers) {
+      done()
+      return
+    }
     this.#flush()
       .then(() => this.#writing)
       // Only here: after a failure something may still be filling it.
@@ -72,8 +92,17 @@ export class FileSink extends Writable {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (this.#gathers) FileSink.#gatheringNowCount -= 1
     // Only a buffer that no write refers to any more may be used again.
     this.#writing.catch(() => {}).finally(() => done(error))
+  }
+
+  /** Writes a chunk by itself; only then the next one comes. */
+  async #pass(chunk: Buffer): Promise<void> {
+    this.#hash.update(chunk)
+    this.#writing = writeAll(this.#file, chunk)
+    await this.#writing
+    release(chunk)
   }
 
   /** Fills up the buffer, sends it off, and goes on with the next. */

@@ -17,9 +17,10 @@ import type {
   PutExpectations,
   SmallObject,
   StorageDriver,
-  StoredBytes
+  StoredBytes,
+  StoreSpace
 } from './storage-driver.ts'
-import { StorageError } from './storage-driver.ts'
+import { listAll, StorageError } from './storage-driver.ts'
 import { lockStore } from './store-lock.ts'
 
 /** How a vanished client shows: its errors come through the same stream as the disk's. */
@@ -70,6 +71,21 @@ export class LocalDriver implements StorageDriver {
     }
   }
 
+  /**
+   * Takes the store that is in the folder `root` to look at it: makes nothing, and leaves in `tmp/` what a crash left.
+   *
+   * @throws StorageError `not-found` when there is none, `busy` when another process has it
+   */
+  static async openExisting(root: string, disk: Disk = nodeDisk): Promise<LocalDriver> {
+    try {
+      await disk.lstat(join(root, 'lock.db'))
+      return new LocalDriver(root, disk, await lockStore(root))
+    } catch (error) {
+      if (diskErrorCode(error) === 'ENOENT') throw new StorageError('not-found', `no store in ${root}`, error)
+      throw asStorageError(error, `open ${root}`)
+    }
+  }
+
   async put(
     key: string,
     source: Readable,
@@ -110,6 +126,14 @@ export class LocalDriver implements StorageDriver {
       }
     } catch (error) {
       throw asStorageError(error, `open ${key}`)
+    }
+  }
+
+  async sizeOf(key: string): Promise<number> {
+    try {
+      return (await this.#disk.lstat(this.#path(key))).size
+    } catch (error) {
+      throw asStorageError(error, `look at ${key}`)
     }
   }
 
@@ -167,6 +191,15 @@ export class LocalDriver implements StorageDriver {
     }
   }
 
+  async space(): Promise<StoreSpace> {
+    try {
+      const { bsize, blocks, bavail } = await this.#disk.statfs(this.#root)
+      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
+    } catch (error) {
+      throw asStorageError(error, 'look how much space there is')
+    }
+  }
+
   async probe(): Promise<void> {
     const aside = this.#files.aside()
     try {
@@ -176,6 +209,12 @@ export class LocalDriver implements StorageDriver {
       await this.#files.unlinkIfThere(aside)
       throw asStorageError(error, 'probe')
     }
+  }
+
+  async countUnfinished(): Promise<number> {
+    let count = 0
+    for await (const _name of listAll(this, 'tmp/')) count += 1
+    return count
   }
 
   async close(): Promise<void> {

@@ -12,3 +12,12 @@ import type { StorageDriver } from './storage-driver.ts'
 export async function openStorage(url: string, disk?: Disk): Promise<StorageDriver> {
   return LocalDriver.open(fileURLToPath(url), disk)
 }
+
+/**
+ * Opens a store that is there already, to look at it: nothing is made, mended or cleaned up.
+ *
+ * @throws StorageError `not-found` when there is none; else as {@link openStorage}
+ */
+export async function openExistingStorage(url: string): Promise<StorageDriver> {
+  return LocalDriver.openExisting(fileURLToPath(url))
+}

@@ -22,6 +22,13 @@ export interface PutExpectations {
   readonly sha256?: string
 }
 
+/** The disk that a store is on, in bytes. */
+export interface StoreSpace {
+  readonly totalBytes: number
+  /** What this process may still write. */
+  readonly freeBytes: number
+}
+
 /** A small object with the version that {@link StorageDriver.replace} compares. */
 export interface SmallObject {
   readonly text: string
@@ -74,6 +81,9 @@ export interface StorageDriver {
   /** @throws StorageError `not-found` before the first byte, never after it */
   open(key: string, range: ByteRange): Promise<OpenBytes>
 
+  /** How many bytes the object under `key` has. @throws StorageError `not-found` */
+  sizeOf(key: string): Promise<number>
+
   /** Creates a small object if there is none under `key`. @returns whether this call created it */
   create(key: string, text: string): Promise<boolean>
 
@@ -92,8 +102,14 @@ export interface StorageDriver {
   /** Removes objects of both sorts. What is already gone is not an error. */
   delete(keys: readonly string[]): Promise<void>
 
+  /** How much room there is; a store that knows no bounds of its own does not have this. */
+  space?(): Promise<StoreSpace>
+
   /** Writes and removes a little something, to learn whether the store takes writes. */
   probe(): Promise<void>
+
+  /** How many writes were begun and not finished: those that run, and those that a crash cut off. */
+  countUnfinished(): Promise<number>
 
   /** Lets go of the store; nothing may be called after it. */
   close(): Promise<void>
@@ -123,13 +139,17 @@ export async function readIfThere(store: StorageDriver, key: string): Promise<Sm
   }
 }
 
-/** The names in a folder, all of them, in pages of `pageSize`: memory stays flat however many there are. */
+/**
+ * The names in a folder that are greater than `from`, all of them, in pages of `pageSize`: memory stays flat however
+ * many there are.
+ */
 export async function* listAll(
   store: StorageDriver,
   folder: string,
-  pageSize = 1000
+  pageSize = 1000,
+  from = ''
 ): AsyncGenerator<string> {
-  let after = ''
+  let after = from
   while (true) {
     const page = await store.list(folder, after, pageSize)
     yield* page

@@ -2,8 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { quote, StagingError } from '../../shared/errors.ts'
+import { describeBundle } from '../observe/audit.ts'
 import { clientSignal } from '../plugins/client-signal.ts'
-import { stagedAnswer } from '../routes/route-options.ts'
+import { announcedBytesOf, stagedAnswer } from '../routes/route-options.ts'
+import { contracts } from './contracts.ts'
 import { entryKind, entryName, toResourceId } from './resource.ts'
 import { UploadForm } from './upload-form.ts'
 import type { V0Options } from './v0-door.ts'
@@ -27,16 +29,21 @@ export const uploadRoute: FastifyPluginAsyncTypebox<V0Options> = async (app, opt
   for (const path of ['/resources', '/resources/']) {
     app.post(
       path,
-      { onRequest: [drain.refuseWhenStopping, requireForm], schema: { response: { 200: Answer } } },
+      {
+        config: { contract: contracts.upload },
+        onRequest: [drain.refuseWhenStopping, requireForm],
+        schema: { response: { 200: Answer } }
+      },
       async (request, reply) => {
         const form = new UploadForm(request, namespaces)
         const files = form.files(source => ({ kind: entryKind, name: entryName, source }))
-        const { bundleId, lease } = await staging.oneShots.stageUnnamed(
+        const { bundleId, lease, entries } = await staging.oneShots.stageUnnamed(
           principal,
-          files,
+          { files, announcedBytes: announcedBytesOf(request) },
           () => form.namespace,
           clientSignal(reply)
         )
+        request.audited = { namespace: lease.namespace, bundleId, ...describeBundle(entries) }
         const { token } = await stagedAnswer(tokens, bundleId, lease)
         // Written as JSON here, because Fastify would add a charset to the type.
         reply.type('application/json').serializer(JSON.stringify)

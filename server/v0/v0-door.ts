@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { registerMultipart } from '../plugins/multipart.ts'
 import { refuseForeignHost, refuseOrigin } from '../plugins/same-machine.ts'
 import type { RouteOptions } from '../routes/route-options.ts'
+import { contracts } from './contracts.ts'
 import { downloadRoute } from './download-route.ts'
 import { maxPartsCount, uploadRoute } from './upload-route.ts'
 
@@ -24,7 +25,10 @@ export const v0Door: FastifyPluginAsync<V0Options> = async (app, options) => {
   await registerMultipart(app, { maxPartBytes: options.limits.maxUploadBytes, maxPartsCount })
 
   for (const path of ['/ping', '/v0/ping']) {
-    app.get(path, async (_request, reply) => reply.type('text/plain').send('pong'))
+    const operationId = path === '/ping' ? 'ping' : 'pingV0'
+    app.get(path, { config: { contract: { ...contracts.ping, operationId } } }, async (_request, reply) =>
+      reply.type('text/plain').send('pong')
+    )
   }
   await app.register(uploadRoute, { ...options, prefix: '/v0' })
   await app.register(downloadRoute, { ...options, prefix: '/v0' })

@@ -7,7 +7,7 @@ import { describeRemoved, rm } from '../../client/commands/rm.ts'
 import { describeToken, token } from '../../client/commands/token.ts'
 import { exitCodeOfAll } from '../../client/each-bundle.ts'
 import { readBundlesOptions, readListOptions, readTokenOptions } from '../../client/options.ts'
-import { openReport } from '../../client/report.ts'
+import { openReport } from '../../shared/progress.ts'
 import { dayMs, hourMs } from '../../shared/units.ts'
 import { download, stage } from '../helpers/call.ts'
 import { credential, startServer } from '../helpers/start-server.ts'
@@ -29,7 +29,7 @@ async function prepare(t: Test) {
     return { name: `team-a/${json.bundleId}`, id: json.bundleId as string, token: json.token as string }
   }
   const flags = { server: server.url, 'upload-token-file': join(cwd, 'upload'), 'give-up-seconds': '1' }
-  return { server, clock, cwd, flags, stageOne, report: await openReport('quiet') }
+  return { server, clock, cwd, flags, stageOne, report: await openReport('quiet', process.stderr) }
 }
 
 t.test('ls lists every bundle of the namespace, the newest first, in an aligned table', async t => {
@@ -45,9 +45,9 @@ t.test('ls lists every bundle of the namespace, the newest first, in an aligned 
     [young.name, old.name]
   )
   const lines = describeList(result, clock.now()).split('\n')
-  t.match(lines[0], /^BUNDLE {33} {2}STATE {6}PRINCIPAL {2}CREATED {2}EXPIRES$/)
-  t.match(lines[1], new RegExp(`^${young.name}  committed  alice      now      in \\d+ d$`))
-  t.match(lines[2], new RegExp(`^${old.name}  committed  alice      3 h ago  in \\d+ d$`))
+  t.match(lines[0], /^BUNDLE {33} {2}STATE {6}PRINCIPAL {2}SIZE {2}CREATED {2}EXPIRES$/)
+  t.match(lines[1], new RegExp(`^${young.name}  committed  alice      5 B   now      in \\d+ d$`))
+  t.match(lines[2], new RegExp(`^${old.name}  committed  alice      3 B   3 h ago  in \\d+ d$`))
 })
 
 t.test('ls says so when there is nothing', async t => {
@@ -71,7 +71,7 @@ t.test('ls reads every page', async t => {
   })
   const options = readListOptions({ server: server.url, namespace: 'team-a' }, {})
 
-  const { bundles } = await ls(options, await openReport('quiet'), never)
+  const { bundles } = await ls(options, await openReport('quiet', process.stderr), never)
 
   t.strictSame(
     bundles.map(({ bundleId }) => bundleId),

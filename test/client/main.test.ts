@@ -223,6 +223,14 @@ t.test('a token that cannot be written is not the end of its bundle', async t =>
   t.notMatch(run.stderr, fakeToken)
 })
 
+t.test('--version tells the version of package.json and ends with 0', async t => {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+
+  const run = await runClient(['--version'], t.testdir())
+
+  t.same(run, { code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
 t.test('a fault of the program itself ends with 1 and its stack', async t => {
   const { NODE_OPTIONS = '' } = process.env
   const broken = '--import=data:text/javascript,URL.parse=()=>{throw(new(TypeError)(String.raw`broken`))}'

@@ -5,8 +5,8 @@ import { get } from '../../client/commands/get.ts'
 import { put } from '../../client/commands/put.ts'
 import type { Selection } from '../../client/local-files.ts'
 import { readGetOptions, readPutOptions } from '../../client/options.ts'
-import { openReport } from '../../client/report.ts'
 import { bundlePath } from '../../shared/paths.ts'
+import { openReport } from '../../shared/progress.ts'
 import { credential, otherCredential, startServer } from '../helpers/start-server.ts'
 import { runClient } from './run-client.ts'
 
@@ -20,7 +20,7 @@ async function prepare(t: Test, contents: Readonly<Record<string, string>>) {
     await mkdir(dirname(join(cwd, path)), { recursive: true })
     await writeFile(join(cwd, path), text)
   }
-  const report = await openReport('quiet')
+  const report = await openReport('quiet', process.stderr)
   const common = { server: url, namespace: 'team-a', 'give-up-seconds': '5' }
   return {
     url,

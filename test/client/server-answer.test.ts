@@ -45,6 +45,7 @@ t.test('a list is believed only in its exact form, and only when it goes on', as
     bundleId,
     state: 'committed',
     principal: 'al\u001bice',
+    sizeBytes: 7,
     createdAt: '2030-01-01T00:00:00.000Z',
     expiresAt: '2030-01-08T00:00:00.000Z'
   }
@@ -94,6 +95,19 @@ t.test('an error of ours keeps its words, without control characters', async t =
   }
 
   t.strictSame(parseError(422, JSON.stringify({ ...body, unknown: 1 })), { ...body, message: 'bad [2J' })
+})
+
+t.test('the largest files of a request that was too large are told to people', async t => {
+  const largest = [
+    { path: 'files/big\u001b.bin', sizeBytes: 3 * 1024 * 1024 },
+    { path: 'files/b' },
+    'nonsense'
+  ]
+
+  const answer = parseError(507, JSON.stringify({ code: 'STAGE_ERR_QUOTA', message: 'full', largest }))
+
+  t.equal(answer.largestFiles, 'files/big .bin (3.0 MiB), files/b, undefined')
+  t.match(failureOf(507, answer, 0), { message: /\n {2}largest files: files\/big/ })
 })
 
 t.test("a proxy's page becomes a message", async t => {

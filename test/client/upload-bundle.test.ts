@@ -5,8 +5,8 @@ import t, { type Test } from 'tap'
 import { type HashedFile, hashFiles } from '../../client/hash-files.ts'
 import { StageServer } from '../../client/http-client.ts'
 import { selectFiles } from '../../client/local-files.ts'
-import type { Report } from '../../client/report.ts'
 import { type Uploaded, uploadBundle } from '../../client/upload-bundle.ts'
+import type { Report } from '../../shared/progress.ts'
 import { MiB } from '../../shared/units.ts'
 import {
   answer,

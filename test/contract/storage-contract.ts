@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { listAll, type StorageDriver } from '../../server/storage/storage-driver.ts'
 import { MiB } from '../../shared/units.ts'
 import { sha256 } from '../helpers/start-server.ts'
+import { until } from '../helpers/until.ts'
 
 /** A driver under test, and everything its store holds, so that nothing left behind goes unseen. */
 export interface OpenedStore {
@@ -113,6 +114,29 @@ export function storageContract(t: Test, open: (t: Test) => Promise<OpenedStore>
     })
   }
 
+  test('the size of an object is told without reading it', async (t, driver) => {
+    await driver.put('bundles/a/data/0', Readable.from([Buffer.alloc(2 * MiB + 1)]), generous, never)
+    await driver.create('due/a', '')
+
+    t.equal(await driver.sizeOf('bundles/a/data/0'), 2 * MiB + 1)
+    t.equal(await driver.sizeOf('due/a'), 0)
+    await t.rejects(driver.sizeOf('due/b'), { name: 'StorageError', failure: 'not-found' })
+  })
+
+  test('a write counts as unfinished until it has succeeded or failed', async (t, driver) => {
+    const abort = new AbortController()
+    const quietClient = new Readable({ read() {} })
+    quietClient.push(Buffer.alloc(64))
+    t.equal(await driver.countUnfinished(), 0)
+
+    const put = driver.put('bundles/a/data/0', quietClient, generous, abort.signal)
+    await until(async () => (await driver.countUnfinished()) === 1)
+    abort.abort()
+
+    await t.rejects(put, { name: 'AbortError' })
+    t.equal(await driver.countUnfinished(), 0)
+  })
+
   test('bytes are readable to the end by who opened them, though they are deleted meanwhile', async (t, driver) => {
     await driver.put('bundles/a/data/0', Readable.from(['still here']), generous, never)
     const opened = await driver.open('bundles/a/data/0', { start: 0, end: 10 })
@@ -195,6 +219,7 @@ export function storageContract(t: Test, open: (t: Test) => Promise<OpenedStore>
     t.same(await driver.list('due/', 'folder', 3), [])
     t.same(await driver.list('absent/', '', 3), [])
     t.same(await Array.fromAsync(listAll(driver, 'due/', 2)), [...names, 'folder'])
+    t.same(await Array.fromAsync(listAll(driver, 'due/', 2, '2')), ['a', 'b', 'folder'])
   })
 
   test('deleting removes both sorts of objects and the folders they leave empty', async (t, driver, store) => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -5,7 +6,8 @@ import jwt from 'jsonwebtoken'
 import t, { type Test } from 'tap'
 import { StorageError } from '../../server/storage/storage-driver.ts'
 import { type ErrorCode, errorTable } from '../../shared/errors.ts'
-import { blobPath, bundlePath, bundlesPath } from '../../shared/paths.ts'
+import { blobPath, bundlePath, bundlesPath, entryPath } from '../../shared/paths.ts'
+import { MiB } from '../../shared/units.ts'
 import { type Answer, call, download, type Part, stage, upload } from '../helpers/call.ts'
 import { filePart, openSocket, requestHead } from '../helpers/raw-request.ts'
 import { credential, otherCredential, sha256, startServer, type TestServer } from '../helpers/start-server.ts'
@@ -102,6 +104,22 @@ const reached: Readonly<Record<ErrorCode, (t: Test) => Promise<Pick<Answer, 'sta
     return { status: 499, error: JSON.parse(line() ?? '') }
   },
   STAGE_ERR_INTERNAL: () => whileBroken('broken'),
+  STAGE_ERR_BUSY: async t => {
+    const busy = await startServer(t, {
+      env: { SPARK_STAGE_MAX_ACTIVE_DOWNLOADS: '1', SPARK_STAGE_MAX_QUEUED_DOWNLOADS: '0' }
+    })
+    // More than the connection's own buffers hold, and nobody reads it.
+    const large = (await stage(busy, [['files', 'a', Buffer.alloc(32 * MiB)]])).json
+    const reader = openSocket(busy)
+    const lines = ['Host: localhost', `Authorization: Bearer ${large.token}`]
+    reader.write(
+      `GET ${entryPath('team-a', large.bundleId, 'files/a')} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
+    )
+    await once(reader, 'readable')
+    const answer = await download(busy, large.bundleId, large.token, '/entries/files/a')
+    reader.destroy()
+    return answer
+  },
   STAGE_ERR_STOPPING: async t => {
     const stopping = await startServer(t)
     const busy = await beginUpload(stopping)
@@ -114,6 +132,12 @@ const reached: Readonly<Record<ErrorCode, (t: Test) => Promise<Pick<Answer, 'sta
   STAGE_ERR_KEY_UNKNOWN: () => {
     const claims = jwt.decode(staged.token) as object
     return download(server, staged.bundleId, jwt.sign(claims, 'x'.repeat(32), { keyid: 'unknown' }))
+  },
+  STAGE_ERR_QUOTA: async t => {
+    const env = { SPARK_STAGE_NAMESPACE_QUOTA_BYTES: '1000' }
+    const full = await startServer(t, { env })
+    await stage(full, [['files', 'a', 'x'.repeat(900)]])
+    return stage(full, [['files', 'b', 'x'.repeat(200)]])
   },
   STAGE_ERR_NO_SPACE: () => whileBroken('no-space'),
   // The last one: from here on nobody may upload.

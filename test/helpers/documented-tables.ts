@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { optionTable as clientOptions } from '../../client/option-table.ts'
 import { optionTable as initOptions } from '../../init-container/options.ts'
 import { configSchema } from '../../server/config.ts'
+import { auditTable } from '../../server/observe/audit.ts'
+import { metricTable } from '../../server/observe/metric-table.ts'
 import { errorTable } from '../../shared/errors.ts'
 
 /** Reads the rows of the tables below one heading of a page in `docs/`: what stands between it and the next heading. */
@@ -48,9 +50,26 @@ export function clientRows(): readonly string[] {
   })
 }
 
+/** The rows that `docs/metrics.md` must have. */
+export function metricRows(): readonly string[] {
+  return Object.entries(metricTable).map(
+    ([name, { type, labels, help }]) =>
+      `| \`${name}\` | ${type} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`
+  )
+}
+
+/** The rows that `docs/operations.md` must have for the audit. */
+export function auditRows(): readonly string[] {
+  return Object.entries(auditTable).map(
+    ([action, { sentence, fields }]) =>
+      `| \`${action}\` | ${sentence} | ${fields.map(field => `\`${field}\``).join(', ')} |`
+  )
+}
+
 function unitOf(name: string, preset: unknown): string {
   if (name.endsWith('_SECONDS')) return 'seconds'
   if (name.endsWith('_BYTES')) return 'bytes'
+  if (name.endsWith('_DOWNLOADS')) return 'count'
   if (typeof preset === 'boolean') return 'true or false'
   return (
     { _PORT: 'port', STORE: 'URL', _DIR: 'path', FILE: 'path' }[

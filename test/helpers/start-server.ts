@@ -11,6 +11,7 @@ import type { Clock } from '../../server/staging/clock.ts'
 import type { Disk } from '../../server/storage/disk.ts'
 import { openStorage } from '../../server/storage/open-storage.ts'
 import type { StorageDriver } from '../../server/storage/storage-driver.ts'
+import { watchAnswers } from './documented-answers.ts'
 
 /** The credential that may upload into the namespaces `team-a` and `team-b`. */
 export const credential = 'upload-credential-of-the-tests-4f1c'
@@ -54,8 +55,9 @@ export interface TestServer {
 const users = new Map<string, number>()
 
 /**
- * A real server on a free loopback port, closed at the end of the test. Then every line that it has logged is searched
- * for every secret that it was given or gave away.
+ * A real server on a free loopback port, closed at the end of the test. Then every line that it has logged, and every
+ * answer that is not meant to hold one, figures included, is searched for every secret that it was given or gave away;
+ * and every answer it gave must be one that its `/openapi.json` has.
  */
 export async function startServer(t: Test, options: StartOptions = {}): Promise<TestServer> {
   const home =
@@ -87,11 +89,15 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
     logStream: { write: line => logLines.push(line) },
     ...(options.clock === undefined ? {} : { clock: options.clock })
   })
-  // Tokens are noted where they leave the server.
+  const shown: string[] = []
+  // Tokens are noted where they leave the server, and so is what errors and figures say.
   app.server.addHook('onSend', async (_request, _reply, payload) => {
-    const token = typeof payload === 'string' ? /"token":"([^"]+)"/.exec(payload)?.[1] : undefined
-    if (token !== undefined) secrets.add(token)
+    if (typeof payload !== 'string') return
+    const token = /"(?:token|resourceSecret)":"([^"]+)"/.exec(payload)?.[1]
+    if (token === undefined) shown.push(payload)
+    else secrets.add(token)
   })
+  const undocumented = watchAnswers(app.server)
   const url = await app.server.listen({ host: '127.0.0.1', port: 0 })
   let closing: Promise<void> | undefined
   const close = () => {
@@ -99,11 +105,14 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
     return closing
   }
   t.teardown(async () => {
+    if (app.server.server.listening) await app.server.inject('/metrics')
     await close()
     users.set(home, (users.get(home) ?? 0) - 1)
     if (users.get(home) === 0) await rm(home, { recursive: true, force: true })
-    const shown = [...secrets].find(secret => logLines.some(line => line.includes(secret)))
-    if (shown !== undefined) throw new Error(`a log line shows the secret ${shown}`)
+    const secret = [...secrets].find(text => [...logLines, ...shown].some(line => line.includes(text)))
+    if (secret !== undefined) throw new Error(`a log line or an answer shows the secret ${secret}`)
+    const answers = undocumented()
+    if (answers.length > 0) throw new Error(`not in /openapi.json: ${answers.join(', ')}`)
   })
   return {
     url,
@@ -118,13 +127,13 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
   }
 }
 
-/** The paths of all files below a store's folder, sorted, without the lock and the keys, which are always there. */
+/** The paths of all files below a store's folder, sorted, without the lock, the keys and the ledger, which are always there. */
 export async function storeFiles(folder: string): Promise<readonly string[]> {
   const entries = await readTree(folder)
   const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
   return files
     .map(path => path.slice(folder.length + 1))
-    .filter(path => !path.startsWith('lock.') && !path.startsWith('keys/'))
+    .filter(path => !path.startsWith('lock.') && !path.startsWith('keys/') && path !== 'usage.json')
     .sort()
 }
 

@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { checkOptions } from '../../init-container/check-options.ts'
 import { type Failure, FetchError } from '../../init-container/fetch-error.ts'
-import { helpText, optionNames, optionTable, readOptions } from '../../init-container/options.ts'
+import { optionNames, optionTable, readOptions } from '../../init-container/options.ts'
 import { bundleId } from './fake-server.ts'
 
 const required = [
@@ -17,7 +18,7 @@ const required = [
 
 function read(args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof checkOptions> {
   const values = readOptions(args, env)
-  if (values === undefined) throw new Error('asked for help')
+  if (typeof values === 'string') throw new Error('asked for help')
   return checkOptions(values)
 }
 
@@ -71,7 +72,7 @@ t.test('every option can be a variable', async t => {
     giveUpMs: 2000,
     allowPlaintext: true
   })
-  t.equal(readOptions([], env)?.terminationLog, '/log')
+  t.match(readOptions([], env), { terminationLog: '/log' })
   t.same(
     Object.keys(env),
     Object.values(optionTable).map(row => row.env)
@@ -141,9 +142,8 @@ t.test('a command line that cannot be read is refused without showing stray argu
 })
 
 t.test('the help names every flag, variable and default', async t => {
-  const help = helpText()
+  const help = readOptions(['--help'], {})
 
-  t.equal(readOptions(['--help'], {}), undefined)
   for (const name of optionNames) {
     const { flag, env, default: preset, sentence } = optionTable[name]
     t.match(help, `--${flag}`)
@@ -151,4 +151,10 @@ t.test('the help names every flag, variable and default', async t => {
     t.match(help, sentence)
     if (preset !== '') t.match(help, `default ${preset}`)
   }
+})
+
+t.test('the version is the one of package.json', async t => {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+
+  t.equal(readOptions(['--version'], {}), `${version}\n`)
 })

@@ -34,6 +34,10 @@ t.test('100 MB into a store of 64 MiB', async t => {
 
     t.equal(code, 13, stderr)
     t.match(stderr, /STAGE_ERR_NO_SPACE/)
+    t.match(
+      stderr,
+      /expected: at most \d+ bytes: \d+ of 67108864 are used or reserved\n +found: 100000000 bytes/
+    )
     t.same((await storeFiles(store)).filter(isBytes), [])
     t.ok((await usedBytes(store)) < 1 * MiB)
     await takesSmallFile(t, 'token-1')
@@ -45,7 +49,12 @@ t.test('100 MB into a store of 64 MiB', async t => {
     const answer = await curlOneShot(t)
 
     t.equal(answer.status, '507')
-    t.equal(JSON.parse(answer.body).code, 'STAGE_ERR_NO_SPACE')
+    const { code, limitBytes, usedBytes, askedBytes, largest } = JSON.parse(answer.body)
+    t.equal(code, 'STAGE_ERR_NO_SPACE')
+    t.equal(limitBytes, 64 * MiB)
+    t.ok(usedBytes < 2 * MiB)
+    t.ok(askedBytes >= 100_000_000)
+    t.same(largest, [{ path: 'files/big.bin' }])
     t.same(await storeFiles(store), before)
     await takesSmallFile(t, 'token-2')
   })

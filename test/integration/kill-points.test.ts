@@ -1,28 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
-import { credential, startServer, tokensText } from '../helpers/start-server.ts'
+import t from 'tap'
+import { startServer } from '../helpers/start-server.ts'
 import { assertMarked, assertWhole } from '../helpers/store-state.ts'
 import { type Answered, assertKept, submit } from '../helpers/submission.ts'
 import { watchDisk } from '../helpers/watched-disk.ts'
-import { prepareHome, repositoryPath, startStage } from './helpers/programs.ts'
+import { makeHome, prepareHome, repositoryPath, startStage } from './helpers/programs.ts'
 import { startProcess } from './helpers/start-process.ts'
 
 /** Only every so many steps a process is killed; a process that merely stops there is tried at every one. */
 const stride = 10
 
 const nothing = (): Answered => ({ readable: new Map(), revoked: new Map() })
-
-/** A home that the tests' own credential opens. */
-async function makeHome(t: Test): Promise<string> {
-  const home = t.testdir()
-  await mkdir(join(home, 'keys'))
-  await writeFile(join(home, 'keys', 'key-1'), randomBytes(32))
-  await writeFile(join(home, 'credential'), credential)
-  await writeFile(join(home, 'tokens.json'), tokensText())
-  return home
-}
 
 t.test('a server killed between any two steps loses nothing that was answered', async t => {
   let steps = 0
@@ -35,7 +24,7 @@ t.test('a server killed between any two steps loses nothing that was answered', 
 
   for (let at = stride; at < steps; at += stride) {
     await t.test(`killed before step ${at}`, async t => {
-      const home = await makeHome(t)
+      const home = await makeHome(t.testdir())
       const { env } = await prepareHome({ home })
       const script = repositoryPath('test/integration/helpers/doomed-server.ts')
       const doomed = startProcess(t, process.execPath, [script, `${at}`], { env })

@@ -17,6 +17,7 @@ function listNow(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && !entry.name.startsWith('lock.'))
     .map(entry => join(entry.parentPath, entry.name).slice(folder.length))
+    .filter(path => path !== '/usage.json')
     .sort()
 }
 

@@ -11,6 +11,7 @@ import { type Mutation, World } from './world.ts'
 
 const uploader = { namespace: 'ns', principal: 'p' }
 const never = new AbortController().signal
+const emptyLedger = JSON.stringify({ held: {}, open: {} })
 const texts = ['first', 'second', 'third'] as const
 
 /** What a process does. Numbers choose among what there is. */
@@ -156,8 +157,10 @@ class Story {
       if (!isLate) throw new Error(`${key} of an ended bundle stays`)
     }
     for (const ms of [9 * dayMs, 2 * dayMs, 400 * dayMs, 2 * dayMs, 400 * dayMs]) await this.#sweepAfter(ms)
-    const left = [...world.objects.keys()].filter(key => !key.startsWith('hints/'))
+    const left = [...world.objects.keys()].filter(key => !key.startsWith('hints/') && key !== 'usage.json')
     if (left.length > 0) throw new Error(`left for ever: ${left.join(', ')}`)
+    const usage = world.objects.get('usage.json') ?? emptyLedger
+    if (usage !== emptyLedger) throw new Error(`counted for ever: ${usage}`)
   }
 
   async #sweepAfter(ms: number): Promise<void> {
@@ -210,7 +213,7 @@ class Story {
     const staged = await staging.oneShots.stage(
       uploader,
       key === undefined ? key : `shot-${key}`,
-      files(),
+      { files: files(), announcedBytes: contents.join('').length },
       never
     )
     this.#answer(staged.bundleId, staged.lease, contents)

@@ -1,3 +1,4 @@
+import { usageKey } from '../../server/staging/keys.ts'
 import type { StorageDriver } from '../../server/storage/storage-driver.ts'
 import { hourMs } from '../../shared/units.ts'
 import type { Objects } from './simulated-store.ts'
@@ -85,7 +86,14 @@ export const mutations: Readonly<Record<string, Mutation>> = {
 
   'a lease is swapped whatever its version': store =>
     change(store, {
-      replace: async (key, text) => store.replace(key, text, (await store.read(key)).version)
+      replace: async (key, text, version) =>
+        store.replace(key, text, isLease(key) ? (await store.read(key)).version : version)
+    }),
+
+  'what is used is swapped whatever its version': store =>
+    change(store, {
+      replace: async (key, text, version) =>
+        store.replace(key, text, key === usageKey ? (await store.read(key)).version : version)
     })
 }
 

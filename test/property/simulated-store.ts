@@ -44,6 +44,7 @@ export function simulatedStore(objects: Objects, turn: Turn): StorageDriver {
         const text = mustGet(key)
         return { sendTo: async sink => void sink.write(text), close: async () => {} }
       }),
+    sizeOf: key => step(() => mustGet(key).length),
     create: (key, text) =>
       step(() => {
         if (objects.has(key)) return false
@@ -74,6 +75,7 @@ export function simulatedStore(objects: Objects, turn: Turn): StorageDriver {
       for (const key of keys) await step(() => objects.delete(key))
     },
     probe: async () => {},
+    countUnfinished: async () => 0,
     close: async () => {}
   }
 }

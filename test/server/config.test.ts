@@ -9,6 +9,7 @@ const tokens = { SPARK_STAGE_UPLOAD_TOKENS_FILE: '/tokens.json' }
 const none = { SPARK_STAGE_UPLOAD_AUTH: 'none' }
 const reachable = { SPARK_STAGE_HOST: '0.0.0.0' }
 const plain = { SPARK_STAGE_ALLOW_PLAINTEXT: 'true' }
+const tls = { SPARK_STAGE_TLS_CERT_FILE: '/tls.crt', SPARK_STAGE_TLS_KEY_FILE: '/tls.key' }
 const keys = { SPARK_STAGE_SIGNING_KEYS_DIR: '/keys' }
 
 t.test('with nothing but a tokens file, everything has its documented default', t => {
@@ -28,6 +29,9 @@ t.test('with nothing but a tokens file, everything has its documented default', 
     SPARK_STAGE_LEASE_SECONDS: 604_800,
     SPARK_STAGE_DRAFT_LEASE_SECONDS: 3600,
     SPARK_STAGE_MAX_BUNDLE_AGE_SECONDS: 31_536_000,
+    SPARK_STAGE_MAX_ACTIVE_DOWNLOADS: 64,
+    SPARK_STAGE_MAX_QUEUED_DOWNLOADS: 2048,
+    SPARK_STAGE_IDLE_SECONDS: 60,
     SPARK_STAGE_DRAIN_SECONDS: 25,
     SPARK_STAGE_LOG_LEVEL: 'info'
   })
@@ -69,6 +73,11 @@ const good: readonly (readonly [claim: string, env: Readonly<Record<string, stri
   ['no credentials, on loopback', none],
   ['no credentials, on IPv6 loopback', { ...none, SPARK_STAGE_HOST: '::1' }],
   ['no credentials, on localhost', { ...none, SPARK_STAGE_HOST: 'localhost' }],
+  ['credentials over TLS', { ...tokens, ...reachable, ...tls, ...keys }],
+  [
+    'proxies by address and by range',
+    { ...tokens, SPARK_STAGE_TRUSTED_PROXIES: '10.0.0.7, fd00::/8,0.0.0.0/0' }
+  ],
   ['credentials over plain http, allowed on purpose', { ...tokens, ...reachable, ...plain, ...keys }],
   [
     'no credentials for everyone, allowed on purpose',
@@ -109,6 +118,29 @@ const bad: readonly (readonly [
     [/SPARK_STAGE_ALLOW_PLAINTEXT/]
   ],
   ['an unknown log level', { ...none, SPARK_STAGE_LOG_LEVEL: 'loud' }, [/SPARK_STAGE_LOG_LEVEL/]],
+  ...['SPARK_STAGE_TLS_CERT_FILE', 'SPARK_STAGE_TLS_KEY_FILE'].map(
+    name =>
+      [
+        `${name} alone`,
+        { ...tokens, [name]: '/file' },
+        ['SPARK_STAGE_TLS_CERT_FILE and SPARK_STAGE_TLS_KEY_FILE need each other']
+      ] as const
+  ),
+  ...['proxy.example', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '::/129', '10.0.0.1,', '*', '1.2.3'].map(
+    proxies =>
+      [
+        `trust in "${proxies}"`,
+        { ...tokens, SPARK_STAGE_TRUSTED_PROXIES: proxies },
+        [/^SPARK_STAGE_TRUSTED_PROXIES: expected addresses or ranges such as 10\.0\.0\.0\/8, found "/]
+      ] as const
+  ),
+  ['no downloads at all', { ...none, SPARK_STAGE_MAX_ACTIVE_DOWNLOADS: '0' }, [/MAX_ACTIVE_DOWNLOADS/]],
+  ['a patience of nothing', { ...none, SPARK_STAGE_IDLE_SECONDS: '0' }, [/SPARK_STAGE_IDLE_SECONDS/]],
+  [
+    'a patience beyond all timers',
+    { ...none, SPARK_STAGE_IDLE_SECONDS: '86401' },
+    [/SPARK_STAGE_IDLE_SECONDS/]
+  ],
   [
     'several at once',
     { ...none, SPARK_STAGE_PORT: 'x', SPARK_STAGE_LEASE_SECONDS: 'y' },
@@ -125,7 +157,7 @@ const bad: readonly (readonly [
     'credentials in plain text',
     { ...tokens, ...reachable, ...keys },
     [
-      'SPARK_STAGE_HOST=0.0.0.0 is not loopback: credentials would cross the network in plain text; put TLS in front and set SPARK_STAGE_ALLOW_PLAINTEXT=true'
+      'SPARK_STAGE_HOST=0.0.0.0 is not loopback: credentials would cross the network in plain text; set SPARK_STAGE_TLS_CERT_FILE and SPARK_STAGE_TLS_KEY_FILE, or put TLS in front and set SPARK_STAGE_ALLOW_PLAINTEXT=true'
     ]
   ],
   [

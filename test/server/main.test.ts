@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setImmediate } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
+import { GiB } from '../../shared/units.ts'
+import { makeStore } from './staging/verification/staged-store.ts'
 
 interface Process {
   readonly child: ChildProcess
@@ -15,12 +18,12 @@ interface Process {
 }
 
 /** Starts the real program. */
-function start(t: Test, env: Readonly<Record<string, string>>): Process {
+function start(t: Test, env: Readonly<Record<string, string>>, args: readonly string[] = []): Process {
   const home = {
     PATH: process.env['PATH'] ?? '',
     ...(process.env['NODE_OPTIONS'] === undefined ? {} : { NODE_OPTIONS: process.env['NODE_OPTIONS'] })
   }
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../server/main.ts')], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../server/main.ts'), ...args], {
     env: { ...home, SPARK_STAGE_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
@@ -112,4 +115,77 @@ t.test('with a signing key that is too short, a server ends with 2 and lets go o
   t.equal(await server.ended, 2)
 
   t.match(server.lines, [/^spark-stage-server: signing key .*: expected at least 32 bytes, found 5$/])
+})
+
+t.test(
+  'verify is refused while a server runs, says that all is well after it, and needs no more than a store',
+  async t => {
+    const folder = join(t.testdir(), 'store')
+    const env = { SPARK_STAGE_STORE: pathToFileURL(folder).href }
+    const server = start(t, { ...env, SPARK_STAGE_UPLOAD_AUTH: 'none' })
+    await addressOf(server)
+
+    const refused = start(t, env, ['verify'])
+    t.equal(await refused.ended, 2)
+    server.child.kill('SIGTERM')
+    await server.ended
+    const whole = start(t, env, ['verify'])
+
+    t.match(refused.lines, [new RegExp(`in use by process ${server.child.pid} on `)])
+    t.equal(await whole.ended, 0)
+    t.match(whole.lines.join('\n'), /^findings {3}damaged 0, orphan 0, unmarked 0$/m)
+  }
+)
+
+t.test('verify ends with 15 when something is wrong, and with 2 where there is no store', async t => {
+  const folder = join(t.testdir(), 'store')
+  const env = { SPARK_STAGE_STORE: pathToFileURL(folder).href }
+  const server = start(t, { ...env, SPARK_STAGE_UPLOAD_AUTH: 'none' })
+  await addressOf(server)
+  server.child.kill('SIGTERM')
+  await server.ended
+  await mkdir(join(folder, 'bundles'))
+  await writeFile(join(folder, 'bundles', 'stray'), '')
+
+  const wrong = start(t, env, ['verify'])
+  const absent = start(t, { SPARK_STAGE_STORE: pathToFileURL(`${folder}-2`).href }, ['verify'])
+
+  t.equal(await wrong.ended, 15)
+  t.match(wrong.lines.join('\n'), /^orphan stray: /m)
+  t.equal(await absent.ended, 2)
+  t.strictSame(absent.lines, [`spark-stage-server: no store in ${folder}-2`])
+  await t.rejects(stat(`${folder}-2`), { code: 'ENOENT' })
+})
+
+t.test('help and version are printed, and any other argument ends with 2', async t => {
+  const help = start(t, {}, ['--help'])
+  const version = start(t, {}, ['--version'])
+  const wrong = start(t, {}, ['serve'])
+
+  t.equal(await help.ended, 0)
+  t.equal(help.lines[0], 'spark-stage-server [verify]')
+  t.equal(await version.ended, 0)
+  t.match(version.lines, [/^\d+\.\d+\.\d+$/])
+  t.equal(await wrong.ended, 2)
+  t.match(wrong.lines, [/^spark-stage-server: expected no argument, or one of verify, /])
+})
+
+t.test('verify ends with 130 after Ctrl-C, however much there is to read', async t => {
+  const store = await makeStore(t)
+  const data = join(store.folder, 'bundles', store.bundleId, '0/data/0')
+  const manifest = `bundles/${store.bundleId}/0/manifest.json`
+  const { entries } = JSON.parse(await readFile(join(store.folder, manifest), 'utf8'))
+  const sizeBytes = 1024 * GiB
+  await truncate(data, sizeBytes)
+  await store.change(manifest, { entries: [{ ...entries[0], sizeBytes }, entries[1]] })
+
+  const { child, lines, ended } = start(t, { SPARK_STAGE_STORE: pathToFileURL(store.folder).href }, [
+    'verify'
+  ])
+  const holder = () => readFile(join(store.folder, 'lock.txt'), 'utf8')
+  while (!(await holder()).startsWith(`process ${child.pid} `)) await setImmediate()
+  child.kill('SIGINT')
+
+  t.equal(await ended, 130)
+  t.equal(lines.at(-1), 'spark-stage-server: stopped before the end; nothing was changed')
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { blobPath, bundlePath, bundlesPath, entryPath, manifestPath } from '../../shared/paths.ts'
-import { dayMs, formatBytes, GiB, KiB, MiB } from '../../shared/units.ts'
+import { dayMs, formatBytes, formatDuration, GiB, KiB, MiB, minuteMs } from '../../shared/units.ts'
 
 t.test('sizes are shown as people read them', t => {
   t.strictSame([0, 17, 1023, KiB, 1.5 * MiB, 3 * GiB, 5000 * GiB, 5e6 * GiB].map(formatBytes), [
@@ -14,6 +14,14 @@ t.test('sizes are shown as people read them', t => {
     '4882.8 TiB'
   ])
   t.equal(dayMs, 86_400_000)
+  t.end()
+})
+
+t.test('durations are told in their largest unit of which there are two', t => {
+  t.equal(formatDuration(0), '0 s')
+  t.equal(formatDuration(119_999), '119 s')
+  t.equal(formatDuration(90 * minuteMs), '90 min')
+  t.equal(formatDuration(6.9 * dayMs), '6 d')
   t.end()
 })
 

@@ -1,3 +1,10 @@
 import { runFolders } from './run-folders.ts'
 
-await runFolders('server', 'server/identity', 'server/plugins', 'server/tokens', 'server/v0')
+await runFolders(
+  'server',
+  'server/identity',
+  'server/observe',
+  'server/plugins',
+  'server/tokens',
+  'server/v0'
+)

@@ -1,3 +1,3 @@
 import { runFolders } from './run-folders.ts'
 
-await runFolders('server/staging', 'server/storage')
+await runFolders('server/staging', 'server/staging/verification', 'server/storage')

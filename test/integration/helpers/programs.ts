@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { sha256 } from '../../helpers/start-server.ts'
-import { keepSecret } from './secrets.ts'
+import { credential, sha256, tokensText } from '../../helpers/start-server.ts'
+import { keepSecret, refuseSecrets } from './secrets.ts'
 import { type Ending, type Running, type Scope, startProcess } from './start-process.ts'
 
 /** Where everything of these tests is staged. */
@@ -19,7 +19,19 @@ export interface StageProcess extends Running {
   readonly credentialFile: string
 }
 
+/** A program and its first arguments. */
+export type Command = readonly [string, ...string[]]
+
+/** The programs as they are in this repository. */
+const sources = {
+  server: [process.execPath, repositoryPath('server/main.ts')],
+  client: [process.execPath, repositoryPath('client/main.ts')],
+  init: [process.execPath, repositoryPath('init-container/main.ts')]
+} as const satisfies Readonly<Record<string, Command>>
+
 export interface StageOptions {
+  /** The source by default. */
+  readonly command?: Command
   /** Holds store, keys and credentials; a server started on it again finds them all. */
   readonly home: string
   /** A free one by default. */
@@ -35,15 +47,37 @@ export function repositoryPath(path: string): string {
 /** Starts the server and waits until it listens. */
 export async function startStage(t: Scope, options: StageOptions): Promise<StageProcess> {
   const { env, store, credentialFile } = await prepareHome(options)
-  const running = startProcess(t, process.execPath, [repositoryPath('server/main.ts')], { env })
+  const [command, ...args] = options.command ?? sources.server
+  const running = startProcess(t, command, args, { env })
   const { url } = JSON.parse(await running.line('server listening')) as { url: string }
+  t.teardown(() => refuseSecretFigures(url))
   return { ...running, url, port: Number(new URL(url).port), store, credentialFile }
+}
+
+/** What a server shows to everyone shows no secret. One that has ended already shows nothing. */
+async function refuseSecretFigures(url: string): Promise<void> {
+  const signal = AbortSignal.timeout(10_000)
+  const text = await fetch(`${url}/metrics`, { signal }).then(
+    answer => answer.text(),
+    () => ''
+  )
+  refuseSecrets(`${url}/metrics`, text)
 }
 
 /** Starts a server that is expected to end by itself. */
 export async function startRefusedStage(t: Scope, options: StageOptions): Promise<Ending> {
   const { env } = await prepareHome(options)
-  return startProcess(t, process.execPath, [repositoryPath('server/main.ts')], { env }).ended
+  const [command, ...args] = options.command ?? sources.server
+  return startProcess(t, command, args, { env }).ended
+}
+
+/** Makes a new folder a home that the tests' own credential opens. @returns it */
+export async function makeHome(folder: string): Promise<string> {
+  await mkdir(join(folder, 'keys'))
+  await writeFile(join(folder, 'keys', 'key-1'), randomBytes(32))
+  await writeFile(join(folder, 'credential'), credential)
+  await writeFile(join(folder, 'tokens.json'), tokensText())
+  return folder
 }
 
 export async function prepareHome({ home, port = 0, env = {} }: StageOptions) {
@@ -89,6 +123,8 @@ export interface Staged {
 
 /** Where `put` sends files, which may be a proxy before the server. */
 export interface PutOptions {
+  /** The source by default. */
+  readonly command?: Command
   readonly url: string
   readonly credentialFile: string
   /** For example `['--jar', '/x/a.jar']`. */
@@ -100,9 +136,10 @@ export interface PutOptions {
 /** Starts `spark-stage put`. */
 export function startPut(t: Scope, options: PutOptions): Running {
   const { url, credentialFile, files, tokenFile, more = [] } = options
+  const [command, ...first] = options.command ?? sources.client
   const to = ['--server', url, '--namespace', namespace, '--upload-token-file', credentialFile]
   const args = ['put', ...to, '--token-out', tokenFile, '--json', ...files, ...more]
-  return startProcess(t, process.execPath, [repositoryPath('client/main.ts'), ...args])
+  return startProcess(t, command, [...first, ...args])
 }
 
 /** Runs `spark-stage put`. @throws Error unless it ends with 0 */
@@ -115,6 +152,9 @@ export async function put(t: Scope, options: PutOptions): Promise<Staged> {
 }
 
 export interface FetchOptions {
+  /** The source by default. */
+  readonly command?: Command
+  readonly env?: Readonly<Record<string, string>>
   readonly url: string
   readonly staged: Pick<Staged, 'bundle' | 'tokenFile'>
   readonly into: string
@@ -122,9 +162,11 @@ export interface FetchOptions {
 }
 
 /** Starts the init container's program. */
-export function startFetch(t: Scope, { url, staged, into, more = [] }: FetchOptions): Running {
+export function startFetch(t: Scope, options: FetchOptions): Running {
+  const { url, staged, into, more = [], env = {} } = options
+  const [command, ...first] = options.command ?? sources.init
   const what = ['--server', url, '--bundle', staged.bundle, '--token-file', staged.tokenFile, '--into', into]
-  return startProcess(t, process.execPath, [repositoryPath('init-container/main.ts'), ...what, ...more])
+  return startProcess(t, command, [...first, ...what, ...more], { env })
 }
 
 /** Runs the init container's program. @throws Error unless it ends with 0 */

@@ -26,6 +26,7 @@ t.test('a list shows the bundles of its namespace by id, and no others', async t
   t.match(answer.json.bundles[0], {
     state: 'committed',
     principal: 'alice',
+    sizeBytes: 1,
     createdAt: /Z$/,
     expiresAt: /Z$/
   })
@@ -33,6 +34,7 @@ t.test('a list shows the bundles of its namespace by id, and no others', async t
     'bundleId',
     'state',
     'principal',
+    'sizeBytes',
     'createdAt',
     'expiresAt'
   ])

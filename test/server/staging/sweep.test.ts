@@ -10,6 +10,7 @@ import { TestClock } from '../../helpers/test-clock.ts'
 import { until } from '../../helpers/until.ts'
 import { watchStore } from '../../helpers/watched-store.ts'
 import { type Objects, simulatedStore } from '../../property/simulated-store.ts'
+import { limits, sweepWith, times } from './sweep-cost.ts'
 
 const minuteMs = 60 * secondMs
 const never = new AbortController().signal
@@ -113,29 +114,11 @@ t.test('a marker without a lease is settled, so that a slow writer finds out', a
 })
 
 t.test('a sweep of 100 due bundles costs the same with 1,000 and with 10,000 stored', async t => {
-  const callsWith = async (storedCount: number) => {
-    const clock = new TestClock(Date.UTC(2026, 0, 10))
-    const objects: Objects = new Map()
-    for (let number = 0; number < storedCount; number += 1) {
-      addBundle(objects, number, number < 100 ? clock.now() - dayMs : clock.now() + 5 * dayMs)
-    }
-    let calls = 0
-    const before = () => {
-      calls += 1
-    }
-    const store = watchStore(
-      simulatedStore(objects, async () => {}),
-      { before }
-    )
-    const summary = await createStaging(store, clock, times, limits).sweep(silent, never)
-    t.match(summary, { looked: 100, ended: 100, failed: 0 })
-    return calls
-  }
+  const few = await sweepWith(1000)
+  const many = await sweepWith(10_000)
 
-  const few = await callsWith(1000)
-  const many = await callsWith(10_000)
-
-  t.equal(many, few)
+  for (const { summary } of [few, many]) t.match(summary, { looked: 100, ended: 100, failed: 0 })
+  t.equal(many.callsCount, few.callsCount)
 })
 
 t.test('sweeps never overlap, and stopping waits for the one that runs', async t => {
@@ -170,33 +153,3 @@ t.test('sweeps never overlap, and stopping waits for the one that runs', async t
   t.equal(started, 2)
   t.same(done, [summary, summary])
 })
-
-const times = { leaseMs: 7 * dayMs, draftLeaseMs: hourMs, maxAgeMs: 365 * dayMs }
-const limits = { maxUploadBytes: 1000, maxEntriesCount: 10 }
-
-/** A committed bundle with one entry, as it lies in a store. */
-function addBundle(objects: Objects, number: number, expiresAtMs: number): void {
-  const bundleId = number.toString(16).padStart(32, '0')
-  const createdAtMs = expiresAtMs - 7 * dayMs
-  const lease = { namespace: 'ns', principal: 'p', state: 'committed', attempt: 0, createdAtMs, expiresAtMs }
-  const entry = {
-    kind: 'files',
-    name: 'a',
-    path: 'files/a',
-    sizeBytes: 1,
-    sha256: sha256(`${number}`),
-    data: 0
-  }
-  objects.set(`due/${new Date(expiresAtMs).toISOString().slice(0, 13)}/${bundleId}`, '')
-  objects.set(
-    `bundles/${bundleId}/lease.json`,
-    JSON.stringify({ ...lease, tokenExpiresAtMs: createdAtMs + times.maxAgeMs })
-  )
-  objects.set(
-    `bundles/${bundleId}/0/manifest.json`,
-    JSON.stringify({ bundleId, attempt: 0, namespace: 'ns', entries: [entry] })
-  )
-  objects.set(`bundles/${bundleId}/0/data/0`, 'x')
-  objects.set(`index/ns/${bundleId}`, '')
-  objects.set(`hints/ns/${entry.sha256}`, `${bundleId} 0`)
-}

@@ -35,7 +35,12 @@ t.test('an upload that cannot be undone fails with its first error', async t => 
     }
   })
 
-  const staged = staging.oneShots.stage(uploader, undefined, oneFileThenFailure(), never)
+  const staged = staging.oneShots.stage(
+    uploader,
+    undefined,
+    { files: oneFileThenFailure(), announcedBytes: undefined },
+    never
+  )
 
   await t.rejects(staged, { message: 'the client went away' })
 })
@@ -52,7 +57,9 @@ t.test('an upload that was taken over meanwhile leaves the lease to its new owne
     }
   })
 
-  await t.rejects(staging.oneShots.stage(uploader, 'key', oneFileThenFailure(), never))
+  await t.rejects(
+    staging.oneShots.stage(uploader, 'key', { files: oneFileThenFailure(), announcedBytes: undefined }, never)
+  )
 
   const [lease] = [...objects]
     .filter(([key]) => key.endsWith('/lease.json'))

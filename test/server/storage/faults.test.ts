@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -51,6 +51,32 @@ t.test('what a dead server left half-written is removed at the next start', asyn
   t.same(await storeFiles(folder), [])
 })
 
+t.test(
+  'a store that is only looked at keeps what a crash left, and is not made where there is none',
+  async t => {
+    const home = t.testdir({ file: 'no folder' })
+    const folder = join(home, 'store')
+    await (await LocalDriver.open(folder)).close()
+    await writeFile(join(folder, 'tmp', 'left'), 'half')
+
+    const driver = await LocalDriver.openExisting(folder)
+    t.equal(await driver.countUnfinished(), 1)
+    await t.rejects(LocalDriver.openExisting(folder), { failure: 'busy', message: /in use by process/ })
+    await driver.close()
+
+    t.same(await storeFiles(folder), ['tmp/left'])
+    await t.rejects(LocalDriver.openExisting(join(home, 'none')), {
+      failure: 'not-found',
+      message: `no store in ${join(home, 'none')}`
+    })
+    await t.rejects(LocalDriver.openExisting(join(home, 'file')), {
+      name: 'StorageError',
+      failure: 'broken'
+    })
+    t.same(await readdir(home), ['file', 'store'])
+  }
+)
+
 t.test('a store that cannot be made is the store’s failure', async t => {
   const home = t.testdir({ file: 'no folder' })
 
@@ -69,6 +95,18 @@ t.test('a disk that fails to read, list, remove or take a trial is the store’s
   await t.rejects(driver.replace('bundles/folder', 'text', ''), { name: 'StorageError', failure: 'broken' })
   await t.rejects(driver.list('file/', '', 10), { name: 'StorageError', failure: 'broken' })
   await t.rejects(driver.delete(['bundles/a/lease.json']), { name: 'StorageError', failure: 'broken' })
+})
+
+t.test('a store says how much room its disk has', async t => {
+  const { driver, folder } = await openFailing(t, () => undefined)
+
+  const { totalBytes, freeBytes } = await driver.space()
+  const { bsize, blocks } = await statfs(folder)
+  await rm(folder, { recursive: true })
+
+  t.equal(totalBytes, bsize * blocks)
+  t.ok(freeBytes > 0 && freeBytes <= totalBytes)
+  await t.rejects(driver.space(), { name: 'StorageError', failure: 'not-found' })
 })
 
 t.test('a full disk is told from a broken one', async t => {

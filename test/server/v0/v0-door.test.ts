@@ -176,3 +176,21 @@ t.test('closed, the door is not there', async t => {
     t.equal((await call(closed, method, path)).status, 404, path)
   }
 })
+
+t.test('downloads beyond the queue wait and succeed: no error would be asked again', async t => {
+  const env = { SPARK_STAGE_MAX_ACTIVE_DOWNLOADS: '1', SPARK_STAGE_MAX_QUEUED_DOWNLOADS: '0' }
+  const narrow = await startServer(t, { env: { ...env, SPARK_STAGE_V0: 'true' } })
+  const content = randomBytes(3 * MiB)
+  const staged = await send(narrow.url, uploadRequest([resourcesPart(content), ownerPart()]))
+  const { resourceId, resourceSecret } = JSON.parse(staged.body.toString())
+  narrow.keepSecret(resourceSecret)
+
+  const downloads = Array.from({ length: 12 }, () =>
+    send(narrow.url, downloadRequest(resourceId, resourceSecret))
+  )
+
+  for (const { status, body } of await Promise.all(downloads)) {
+    t.equal(status, 200)
+    t.ok(body.equals(content))
+  }
+})

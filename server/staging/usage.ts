@@ -1,0 +1,238 @@
+import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
+import { usageKey } from './keys.ts'
+
+/** What the committed bundles of a namespace hold. */
+export interface Held {
+  readonly bytes: number
+  readonly bundlesCount: number
+}
+
+/**
+ * Bytes that are counted on their own: reserved for a bundle until it is committed, or the trace of its removal until
+ * its lease confirms it.
+ */
+export interface OpenAccount {
+  readonly namespace: string
+  readonly bytes: number
+  /** Whose removal took the bundle out of its namespace's sum. */
+  readonly takenBy?: string
+}
+
+/** What is held and what may come, in all namespaces. */
+export interface Ledger {
+  /** By namespace. */
+  readonly held: Readonly<Record<string, Held>>
+  /** By account. All of a bundle's are closed when it ends, and somebody looks at that: it has its due marker. */
+  readonly open: Readonly<Record<string, OpenAccount>>
+}
+
+/** What one request wants counted for a bundle. */
+export interface Account {
+  /** `<bundle id>/<what for>`; the one that a lease names was used for one commit only. */
+  readonly account: string
+  readonly namespace: string
+  readonly sizeBytes: number
+}
+
+/** What a namespace, or a whole store, holds and has reserved, in bytes. */
+export interface UsedBytes {
+  readonly heldBytes: number
+  readonly reservedBytes: number
+}
+
+/** A change of the ledger; returning the same object changes nothing, throwing refuses. */
+type Change = (ledger: Ledger) => Ledger
+
+interface WaitingChange {
+  readonly change: Change
+  resolve(): void
+  reject(error: unknown): void
+}
+
+const empty: Ledger = { held: {}, open: {} }
+
+/** Nobody loses this many races in a row against servers that each have something to say. */
+const maxSwapTries = 50
+
+/**
+ * The ledger in the store, changed only by swapping what was read. Changes that are asked for while a swap is under way
+ * go into the next one together, so that many uploads at once cost few writes.
+ *
+ * A bundle is reserved before its first byte, settled after its commit, taken out and closed when it has ended. Each
+ * step counts once however often it is done, by whomever: accounts have names that are never used again.
+ */
+export class Usage {
+  readonly #store: StorageDriver
+  readonly #waiting: WaitingChange[] = []
+  #isWorking = false
+
+  constructor(store: StorageDriver) {
+    this.#store = store
+  }
+
+  /** The ledger as the store has it now. */
+  async read(): Promise<Ledger> {
+    return parse((await readIfThere(this.#store, usageKey))?.text)
+  }
+
+  /**
+   * Opens an account with so many bytes, whatever it had before.
+   *
+   * @param check asked with the ledger without this bundle; refuses by throwing
+   * @param instead an account of the same bundle that is closed by this
+   */
+  reserve(
+    { account, namespace, sizeBytes }: Account,
+    check: (others: Ledger) => void,
+    instead = account
+  ): Promise<void> {
+    return this.#change(ledger => {
+      check(without(ledger, isOf(bundleOf(account))))
+      return withOpen(without(ledger, is(instead)), account, { namespace, bytes: sizeBytes })
+    })
+  }
+
+  /** Counts what is open under the account of a commit in its namespace's sum, with what the bundle really has. */
+  settle({ account, namespace, sizeBytes }: Account): Promise<void> {
+    return this.#change(ledger => {
+      const current = ledger.open[account]
+      if (current === undefined || current.takenBy !== undefined) return ledger
+      return add(without(ledger, is(account)), namespace, sizeBytes, 1)
+    })
+  }
+
+  /**
+   * Takes a bundle out of what is counted, and leaves a trace until {@link close}.
+   *
+   * @param taker a name for this removal, never used before
+   * @returns whose removal took it out: this one, or one before it that was not closed yet
+   */
+  async takeOut({ account, namespace, sizeBytes }: Account, taker: string): Promise<string> {
+    let takenBy = taker
+    await this.#change(ledger => {
+      const current = ledger.open[account]
+      takenBy = current?.takenBy ?? taker
+      if (current?.takenBy !== undefined) return ledger
+      // One that is open still was never settled.
+      const others = current === undefined ? add(ledger, namespace, -sizeBytes, -1) : ledger
+      return withOpen(others, account, { namespace, bytes: 0, takenBy: taker })
+    })
+    return takenBy
+  }
+
+  /**
+   * Closes all accounts of a bundle that was taken out by `taker`. If another took it out once more, too late to know
+   * better, that is put right.
+   */
+  close({ account, namespace, sizeBytes }: Account, taker: string): Promise<void> {
+    return this.#change(ledger => {
+      const takenBy = ledger.open[account]?.takenBy
+      const closed = without(ledger, isOf(bundleOf(account)))
+      return takenBy === undefined || takenBy === taker ? closed : add(closed, namespace, sizeBytes, 1)
+    })
+  }
+
+  /** Closes accounts that came to nothing: one, or all of a bundle that was never committed. */
+  drop(accountOrBundle: string): Promise<void> {
+    return this.#change(ledger =>
+      without(ledger, name => name === accountOrBundle || bundleOf(name) === accountOrBundle)
+    )
+  }
+
+  /** Puts what was found by looking at every bundle in the place of what was counted. */
+  correct(found: Ledger): Promise<void> {
+    return this.#change(() => found)
+  }
+
+  #change(change: Change): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ change, resolve, reject })
+      if (!this.#isWorking) void this.#work()
+    })
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0)
+      try {
+        const refusals = await this.#swap(batch.map(({ change }) => change))
+        for (const [index, { resolve, reject }] of batch.entries()) {
+          if (refusals.has(index)) reject(refusals.get(index))
+          else resolve()
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#isWorking = false
+  }
+
+  /** @returns what the changes that refused have thrown, by their place in the list */
+  async #swap(changes: readonly Change[]): Promise<ReadonlyMap<number, unknown>> {
+    for (let tries = 0; tries < maxSwapTries; tries += 1) {
+      const current = await readIfThere(this.#store, usageKey)
+      const before = parse(current?.text)
+      const { ledger, refusals } = applyAll(before, changes)
+      if (ledger === before) return refusals
+      const text = JSON.stringify(ledger)
+      const isSwapped =
+        current === undefined
+          ? await this.#store.create(usageKey, text)
+          : await this.#store.replace(usageKey, text, current.version)
+      if (isSwapped) return refusals
+    }
+    throw new StorageError('broken', `usage changed ${maxSwapTries} times while it was swapped`)
+  }
+}
+
+function parse(text: string | undefined): Ledger {
+  // A boundary: only this class writes this object.
+  return text === undefined ? empty : (JSON.parse(text) as Ledger)
+}
+
+/** What all namespaces use, or one. */
+export function usedBytes({ held, open }: Ledger, namespace?: string): UsedBytes {
+  const isMeant = (name: string) => namespace === undefined || name === namespace
+  const sum = (bytes: readonly number[]) => bytes.reduce((total, one) => total + one, 0)
+  return {
+    heldBytes: sum(Object.entries(held).map(([name, { bytes }]) => (isMeant(name) ? bytes : 0))),
+    reservedBytes: sum(Object.values(open).map(({ namespace: name, bytes }) => (isMeant(name) ? bytes : 0)))
+  }
+}
+
+function applyAll(ledger: Ledger, changes: readonly Change[]) {
+  const refusals = new Map<number, unknown>()
+  let changed = ledger
+  for (const [index, change] of changes.entries()) {
+    try {
+      changed = change(changed)
+    } catch (error) {
+      refusals.set(index, error)
+    }
+  }
+  return { ledger: changed, refusals }
+}
+
+const bundleOf = (account: string): string => account.slice(0, account.indexOf('/'))
+const is = (account: string) => (name: string) => name === account
+const isOf = (bundleId: string) => (name: string) => bundleOf(name) === bundleId
+
+function without(ledger: Ledger, isMeant: (account: string) => boolean): Ledger {
+  const kept = Object.entries(ledger.open).filter(([account]) => !isMeant(account))
+  const isSame = kept.length === Object.keys(ledger.open).length
+  return isSame ? ledger : { ...ledger, open: Object.fromEntries(kept) }
+}
+
+function withOpen(ledger: Ledger, account: string, open: OpenAccount): Ledger {
+  return { ...ledger, open: { ...ledger.open, [account]: open } }
+}
+
+/** Sums may be below zero for a moment, when a bundle is taken out twice. */
+function add(ledger: Ledger, namespace: string, bytes: number, bundlesCount: number): Ledger {
+  const before = ledger.held[namespace] ?? { bytes: 0, bundlesCount: 0 }
+  const after = { bytes: before.bytes + bytes, bundlesCount: before.bundlesCount + bundlesCount }
+  const { [namespace]: _before, ...others } = ledger.held
+  const isNothing = after.bytes === 0 && after.bundlesCount === 0
+  return { ...ledger, held: isNothing ? others : { ...others, [namespace]: after } }
+}
