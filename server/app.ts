@@ -35,6 +35,9 @@ import { DownloadTokens } from './tokens/download-tokens.ts'
 import { KeyRing } from './tokens/key-ring.ts'
 import { v0Door } from './v0/v0-door.ts'
 
+/** How long a stopping server waits for uploads that it has cut to be undone; the sweep does the rest. */
+const tidyMs = 5 * secondMs
+
 /** Entries of one bundle. */
 const maxEntriesCount = 10_000
 
@@ -108,8 +111,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
 
   const sweeps = startSweeps(server, staging, metrics, clock, config)
   const stop = async () => {
-    await Promise.all([drain.stop(config.SPARK_STAGE_DRAIN_SECONDS * secondMs), sweeps.stop()])
+    const drainMs = config.SPARK_STAGE_DRAIN_SECONDS * secondMs
+    await Promise.all([drain.stop(drainMs), sweeps.stop()])
     server.server.closeAllConnections()
+    // What was cut takes its bytes away again.
+    await drain.idle(Math.min(drainMs, tidyMs))
     await server.close()
   }
   return { server, stop }

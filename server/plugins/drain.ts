@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { StagingError } from '../../shared/errors.ts'
 
 /** Knows how many requests are under way, and lets a stopping server wait for them. */
@@ -12,14 +12,17 @@ export class Drain {
     return this.#isStopping
   }
 
-  /** Counts every request of `app` from its headers to the last byte of its answer. */
+  /**
+   * Counts every request of `app` from its headers to the last byte of its answer, and every handler until it is through:
+   * when a client leaves, its upload has yet to be taken away. Must come before the routes.
+   */
   register(app: FastifyInstance): void {
     app.addHook('onRequest', async (_request, reply) => {
       this.#activeCount += 1
-      reply.raw.once('close', () => {
-        this.#activeCount -= 1
-        if (this.#activeCount === 0) this.#onIdle()
-      })
+      reply.raw.once('close', () => this.#leave())
+    })
+    app.addHook('onRoute', route => {
+      route.handler = this.#counted(route.handler)
     })
   }
 
@@ -31,6 +34,11 @@ export class Drain {
   /** Takes no new uploads from now on; resolves when nothing is under way, or after `boundMs`. */
   async stop(boundMs: number): Promise<void> {
     this.#isStopping = true
+    await this.idle(boundMs)
+  }
+
+  /** Resolves when nothing is under way, or after `boundMs`. */
+  async idle(boundMs: number): Promise<void> {
     if (this.#activeCount === 0) return
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, boundMs)
@@ -39,5 +47,22 @@ export class Drain {
         resolve()
       }
     })
+  }
+
+  #counted(handler: RouteHandlerMethod): RouteHandlerMethod {
+    const drain = this
+    return async function (request, reply) {
+      drain.#activeCount += 1
+      try {
+        return await handler.call(this, request, reply)
+      } finally {
+        drain.#leave()
+      }
+    }
+  }
+
+  #leave(): void {
+    this.#activeCount -= 1
+    if (this.#activeCount === 0) this.#onIdle()
   }
 }

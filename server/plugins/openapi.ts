@@ -119,53 +119,55 @@ function describe({ config, method, url }: RouteOptions, checks: FastifySchema =
   }
 }
 
+/** An answer's body by media type, as the document has it. */
+type Media = Readonly<Record<string, { readonly schema: TSchema; readonly examples?: object }>>
+
+/** Headers that answers of a status may have. */
+const refusalHeaders: Readonly<Record<number, DescribedAnswer['headers']>> = {
+  401: { 'www-authenticate': Type.String({ description: 'Always Bearer.' }) },
+  409: { 'retry-after': Type.String({ description: 'Seconds, where asking again makes sense.' }) },
+  503: { 'retry-after': Type.String({ description: 'Seconds.' }) }
+}
+
 function describeAnswers(contract: Contract, checks: unknown, isHead: boolean): Record<string, unknown> {
   // A boundary: a route's response schemas are by status.
   const schemas = (checks ?? {}) as Readonly<Record<string, TSchema>>
   const answers: Record<string, unknown> = {}
   for (const [status, answer] of Object.entries(contract.answers)) {
     const schema = schemas[status]
-    const content = schema === undefined ? {} : { content: { 'application/json': schema } }
-    answers[status] = describeAnswer({ ...content, ...answer }, isHead)
+    const content = answer.content ?? (schema && { 'application/json': schema }) ?? {}
+    answers[status] = describeAnswer(answer, mediaTypes(content), isHead)
   }
   for (const [status, codes] of codesByStatus([...commonRefusals, ...contract.refusals])) {
-    answers[status] = describeRefusals(status, codes, isHead)
+    const description = codes.map(code => `${code}: ${errorTable[code].sentence}.`).join(' ')
+    const headers = refusalHeaders[status] ?? {}
+    answers[status] = describeAnswer({ description, headers }, errorMedia(codes), isHead)
   }
   return answers
 }
 
 /** In the words of the plugin. An answer to HEAD has no body. */
-function describeAnswer({ description, headers, content }: DescribedAnswer, isHead: boolean): object {
-  return {
-    'x-response-description': description,
-    ...(headers === undefined ? {} : { headers }),
-    ...(content === undefined || isHead ? { type: 'null' } : { content: mediaTypes(content) })
-  }
+function describeAnswer(
+  { description, headers = {} }: DescribedAnswer,
+  content: Media,
+  isHead: boolean
+): object {
+  const hasBody = !isHead && Object.keys(content).length > 0
+  return { 'x-response-description': description, headers, ...(hasBody ? { content } : { type: 'null' }) }
 }
 
-/** Headers that some answers of a status have. */
-const refusalHeaders: Readonly<Record<number, Readonly<Record<string, TSchema>>>> = {
-  401: { 'www-authenticate': Type.String({ description: 'Always Bearer.' }) },
-  409: { 'retry-after': Type.String({ description: 'Seconds, where asking again makes sense.' }) },
-  503: { 'retry-after': Type.String({ description: 'Seconds.' }) }
-}
-
-function describeRefusals(status: number, codes: readonly ErrorCode[], isHead: boolean): object {
-  const description = codes.map(code => `${code}: ${errorTable[code].sentence}.`).join(' ')
+function errorMedia(codes: readonly ErrorCode[]): Media {
   const schema = Type.Intersect([Type.Ref('Error#'), Type.Object({ code: Type.Enum([...codes]) })])
-  const headers = refusalHeaders[status] ?? {}
-  const answer = describeAnswer({ description, headers }, isHead)
-  if (isHead) return answer
   const examples = Object.fromEntries(
     codes.map(code => [code, { value: new StagingError(code).toBody('req-4f') }])
   )
-  return { ...answer, type: undefined, content: { 'application/json': { schema, examples } } }
+  return { 'application/json': { schema, examples } }
 }
 
 function codesByStatus(codes: readonly ErrorCode[]): Map<number, readonly ErrorCode[]> {
   return Map.groupBy(new Set(codes), code => errorTable[code].status)
 }
 
-function mediaTypes(schemas: Readonly<Record<string, TSchema>>): Record<string, { schema: TSchema }> {
+function mediaTypes(schemas: Readonly<Record<string, TSchema>>): Media {
   return Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]))
 }

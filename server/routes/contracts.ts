@@ -1,8 +1,17 @@
 import Type from 'typebox'
 import type { ErrorCode } from '../../shared/errors.ts'
-import { kinds } from '../../shared/names.ts'
 import { contractTable, type DescribedAnswer } from '../plugins/contract.ts'
-import { DraftRequest, Sha256 } from './schemas.ts'
+import {
+  BlobPath,
+  BundlePath,
+  Bytes,
+  Conditions,
+  Draft,
+  EntryPath,
+  Form,
+  Idempotency,
+  NamespacePath
+} from './contract-schemas.ts'
 
 /** How whoever uploads is refused, whatever the request. */
 const uploader = [
@@ -23,84 +32,6 @@ const downloader = [
   'STAGE_ERR_GONE'
 ] as const satisfies readonly ErrorCode[]
 
-// Parameters and names are checked by hand, for errors that say more than a pattern; here they are only described.
-const Namespace = Type.String({
-  pattern: '^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$',
-  description: 'Namespace, a DNS label.',
-  examples: ['team-a']
-})
-
-const BundleId = Type.String({
-  pattern: '^[0-9a-f]{32}$',
-  description: 'Bundle id.',
-  examples: ['5f1b7b496897d0fb55e0f24e9b538238']
-})
-
-const Kind = Type.Enum([...kinds], { description: 'What Spark is to do with it.' })
-
-const FileName = Type.String({
-  pattern: '^[^/\\\\\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]+$',
-  minLength: 1,
-  maxLength: 255,
-  description: 'A plain file name of at most 255 bytes; neither . nor ..'
-})
-
-const namespace = Type.Object({ ns: Namespace })
-const bundle = Type.Object({ ns: Namespace, id: BundleId })
-const blob = Type.Object({ ...bundle.properties, sha256: Sha256 })
-const entry = Type.Object({ ...bundle.properties, kind: Kind, file: FileName })
-
-const Bytes = Type.String({ format: 'binary' })
-
-const Form = Type.Object(
-  Object.fromEntries(kinds.map(kind => [kind, Type.Optional(Type.Array(Bytes, { minItems: 1 }))])),
-  {
-    description:
-      'Each part is a file: its field name is the kind, its filename the name, which may end in #alias. At least one.',
-    minProperties: 1,
-    additionalProperties: false
-  }
-)
-
-const Draft = Type.Object(
-  {
-    entries: Type.Array(
-      Type.Object(
-        {
-          ...DraftRequest.properties.entries.items.properties,
-          kind: Kind,
-          name: FileName,
-          alias: Type.Optional(FileName)
-        },
-        { additionalProperties: false }
-      ),
-      { minItems: 1, maxItems: 10_000 }
-    )
-  },
-  {
-    additionalProperties: false,
-    examples: [
-      {
-        entries: [
-          {
-            kind: 'jars',
-            name: 'util.jar',
-            sizeBytes: 5,
-            sha256: '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'
-          }
-        ]
-      }
-    ]
-  }
-)
-
-const conditions = Type.Object({
-  range: Type.Optional(Type.String({ description: 'One range of bytes (RFC 9110, section 14).' })),
-  'if-range': Type.Optional(Type.String({ description: 'The ETag that the range belongs to.' })),
-  'if-match': Type.Optional(Type.String({ description: 'ETags, one of which the bytes must have.' })),
-  'if-none-match': Type.Optional(Type.String({ description: 'ETags, none of which the bytes may have.' }))
-})
-
 const entryAnswer: DescribedAnswer = {
   description: 'The bytes of the entry.',
   headers: {
@@ -118,7 +49,7 @@ export const contracts = contractTable({
     tag: 'uploads',
     credential: 'uploadCredential',
     action: 'stage',
-    parameters: namespace,
+    parameters: NamespacePath,
     refusals: [
       ...uploader,
       ...needless,
@@ -137,15 +68,7 @@ export const contracts = contractTable({
       'STAGE_ERR_STOPPING',
       'STAGE_ERR_QUOTA'
     ],
-    headers: Type.Object({
-      'idempotency-key': Type.Optional(
-        Type.String({
-          pattern: '^[\\x21-\\x7e]{1,255}$',
-          description: 'The same key by the same principal in the same namespace is the same bundle.',
-          examples: ['6f9c2f0e-6a55-4d0c-9c3b-2f6d1c7e9b11']
-        })
-      )
-    }),
+    headers: Idempotency,
     body: { 'multipart/form-data': Form, 'application/json': Draft },
     answers: { 201: { description: 'A committed bundle with its token, or a draft and what it lacks.' } }
   },
@@ -154,7 +77,7 @@ export const contracts = contractTable({
     summary: 'The bundles and drafts of a namespace, by id.',
     tag: 'uploads',
     credential: 'uploadCredential',
-    parameters: namespace,
+    parameters: NamespacePath,
     refusals: uploader,
     answers: { 200: { description: 'One page.' } }
   },
@@ -164,7 +87,7 @@ export const contracts = contractTable({
     tag: 'uploads',
     credential: 'uploadCredential',
     action: 'upload',
-    parameters: blob,
+    parameters: BlobPath,
     refusals: [
       ...uploader,
       'STAGE_ERR_NOT_FOUND',
@@ -187,7 +110,7 @@ export const contracts = contractTable({
     tag: 'uploads',
     credential: 'uploadCredential',
     action: 'commit',
-    parameters: bundle,
+    parameters: BundlePath,
     refusals: [
       ...uploader,
       ...needless,
@@ -205,7 +128,7 @@ export const contracts = contractTable({
     tag: 'uploads',
     credential: 'uploadCredential',
     action: 'sign',
-    parameters: bundle,
+    parameters: BundlePath,
     refusals: [...uploader, ...needless, 'STAGE_ERR_NOT_FOUND', 'STAGE_ERR_NOT_COMMITTED', 'STAGE_ERR_GONE'],
     answers: { 200: { description: 'A new token; older ones stay good.' } }
   },
@@ -215,7 +138,7 @@ export const contracts = contractTable({
     tag: 'uploads',
     credential: 'uploadCredential',
     action: 'renew',
-    parameters: bundle,
+    parameters: BundlePath,
     refusals: [...uploader, ...needless, 'STAGE_ERR_NOT_FOUND', 'STAGE_ERR_NOT_COMMITTED', 'STAGE_ERR_GONE'],
     answers: { 200: { description: 'The end of the lease.' } }
   },
@@ -225,7 +148,7 @@ export const contracts = contractTable({
     tag: 'uploads',
     credential: 'uploadCredential',
     action: 'revoke',
-    parameters: bundle,
+    parameters: BundlePath,
     refusals: [...uploader, ...needless, 'STAGE_ERR_NOT_FOUND'],
     answers: { 204: { description: 'Its tokens open nothing any more.' } }
   },
@@ -235,7 +158,7 @@ export const contracts = contractTable({
     tag: 'downloads',
     credential: 'downloadToken',
     action: 'read',
-    parameters: bundle,
+    parameters: BundlePath,
     refusals: [...downloader, 'STAGE_ERR_NOT_FOUND'],
     answers: { 200: { description: 'What the bundle holds.' } }
   },
@@ -245,7 +168,7 @@ export const contracts = contractTable({
     tag: 'downloads',
     credential: 'downloadToken',
     action: 'download',
-    parameters: entry,
+    parameters: EntryPath,
     refusals: [
       ...downloader,
       'STAGE_ERR_NOT_FOUND',
@@ -253,7 +176,7 @@ export const contracts = contractTable({
       'STAGE_ERR_RANGE',
       'STAGE_ERR_BUSY'
     ],
-    headers: conditions,
+    headers: Conditions,
     answers: {
       200: entryAnswer,
       206: { ...entryAnswer, description: 'The range that was asked for.' },

@@ -41,6 +41,7 @@ export class LocalDriver implements StorageDriver {
   readonly #sender = new FileSender()
   readonly #swaps = new KeyedMutex()
   readonly #unlock: () => void
+  #isClosed = false
 
   private constructor(root: string, disk: Disk, unlock: () => void) {
     this.#root = root
@@ -218,7 +219,9 @@ export class LocalDriver implements StorageDriver {
   }
 
   async close(): Promise<void> {
-    this.#unlock()
+    // Another process may have the store from now on: whatever still runs here must not write any more.
+    if (!this.#isClosed) this.#unlock()
+    this.#isClosed = true
   }
 
   async #publish<T>(key: string, how: Publication, write: (aside: string) => Promise<T>): Promise<T> {
@@ -230,6 +233,7 @@ export class LocalDriver implements StorageDriver {
   }
 
   #path(key: string): string {
+    if (this.#isClosed) throw new StorageError('broken', `the store is closed: ${key}`)
     // Keys are minted by the server; this is the last line should one ever not be.
     if (!/^(?:[A-Za-z0-9][A-Za-z0-9.-]*\/)*(?:[A-Za-z0-9][A-Za-z0-9.-]*)?$/.test(key)) {
       throw new StorageError('broken', `bad key ${JSON.stringify(key)}`)

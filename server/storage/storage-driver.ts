@@ -111,7 +111,7 @@ export interface StorageDriver {
   /** How many writes were begun and not finished: those that run, and those that a crash cut off. */
   countUnfinished(): Promise<number>
 
-  /** Lets go of the store; nothing may be called after it. */
+  /** Lets go of the store; whatever is called after it fails, but another `close`. */
   close(): Promise<void>
 }
 

@@ -258,6 +258,27 @@ export function storageContract(t: Test, open: (t: Test) => Promise<OpenedStore>
     t.same(await store.keys(), [])
   })
 
+  test('a store that was let go takes nothing any more', async (t, driver) => {
+    await driver.close()
+    await driver.close()
+
+    const calls: readonly Promise<unknown>[] = [
+      driver.create('due/a', ''),
+      driver.read('due/a'),
+      driver.replace('due/a', '', ''),
+      driver.list('due/', '', 1),
+      driver.delete(['due/a']),
+      driver.copy('due/a', 'due/b'),
+      driver.open('due/a', { start: 0, end: 1 }),
+      driver.put('due/a', Readable.from(['x']), generous, never)
+    ]
+
+    const outcomes = await Promise.allSettled(calls)
+    for (const outcome of outcomes) {
+      t.match(outcome, { status: 'rejected', reason: { name: 'StorageError', failure: 'broken' } })
+    }
+  })
+
   test('keys that could lead elsewhere are refused', async (t, driver) => {
     for (const key of ['../x', 'a/../../x', '/etc/passwd', 'a//b', 'a/.b', 'a\0b', 'a\\b']) {
       await t.rejects(driver.read(key), { name: 'StorageError', failure: 'broken' }, JSON.stringify(key))

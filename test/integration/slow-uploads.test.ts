@@ -12,7 +12,7 @@ const uploadCount = 1000
 const idleSeconds = 15
 
 /** What each of them sends before it slows down: most of what the server gathers before it writes. */
-const begunBytes = 512 * KiB
+const begunBytes = 768 * KiB
 
 /** Uploads that have begun and go on by a byte a second. */
 class SlowUploads {

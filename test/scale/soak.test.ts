@@ -18,7 +18,9 @@ const soakSeconds = Number(process.env['SPARK_STAGE_SOAK_SECONDS'] ?? 3600)
 const leaseSeconds = 10
 const maxAgeSeconds = 20
 
+/** Together they begin about ten things a second: the sweeps keep up, so the store soon has one size and keeps it. */
 const workersCount = 6
+const restMs = 600
 
 t.test(`${soakSeconds} s of mixed load: memory stays flat, and nothing fails`, async t => {
   const random = new Random()
@@ -31,7 +33,7 @@ t.test(`${soakSeconds} s of mixed load: memory stays flat, and nothing fails`, a
   while (!(await isReady(url))) await setTimeout(50)
   const kept = new KeptBundles(maxAgeSeconds * secondMs)
   const times = { leaseMs: leaseSeconds * secondMs, draftLeaseMs: leaseSeconds * secondMs }
-  const load = new MixedLoad({ url, times, random, kept })
+  const load = new MixedLoad({ url, times, random, kept, restMs })
 
   load.start(workersCount)
   const residentBytes: number[] = []
@@ -52,7 +54,7 @@ t.test(`${soakSeconds} s of mixed load: memory stays flat, and nothing fails`, a
   t.ok(load.answersCount > soakSeconds, 'there was a load')
   t.same(load.failures, [], `every answer was as expected (seed ${random.seed})`)
   t.same(await kept.findBroken(url), [])
-  t.ok(Math.abs(last / second - 1) <= 0.05, 'the last quarter takes what the second took')
+  t.ok(last <= 1.05 * second, 'the last quarter takes no more than the second took')
   const { code, stdout, stderr } = await server.kill('SIGTERM')
   t.equal(stdout + stderr, '', 'the log has no error')
   t.equal(code, 0)

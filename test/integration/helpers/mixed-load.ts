@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { blobPath, bundlePath, bundlesPath } from '../../../shared/paths.ts'
 import { KiB, secondMs } from '../../../shared/units.ts'
 import { type Answer, call, type Part, stage, upload } from '../../helpers/call.ts'
@@ -18,6 +19,8 @@ export interface LoadOptions {
   readonly times: LoadTimes
   readonly random: Random
   readonly kept: KeptBundles
+  /** How long each worker rests after each thing it does, on average, in milliseconds; default: not at all. */
+  readonly restMs?: number
 }
 
 const namespace = 'team-a'
@@ -82,7 +85,7 @@ export class MixedLoad {
   }
 
   async #work(): Promise<void> {
-    const { random } = this.#options
+    const { random, restMs = 0 } = this.#options
     while (!this.#isOver) {
       const action = random.pick(actions) ?? 'list'
       try {
@@ -92,6 +95,7 @@ export class MixedLoad {
         const isBreak = !(error instanceof UnexpectedAnswer)
         if (!(isBreak && this.#mayBreak)) this.failures.push(`${action}: ${(error as Error).message}`)
       }
+      if (restMs > 0) await setTimeout(random.below(2 * restMs))
     }
   }
 

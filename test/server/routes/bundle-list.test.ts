@@ -30,13 +30,13 @@ t.test('a list shows the bundles of its namespace by id, and no others', async t
     createdAt: /Z$/,
     expiresAt: /Z$/
   })
-  t.strictSame(Object.keys(answer.json.bundles[0]), [
+  t.strictSame(Object.keys(answer.json.bundles[0]).sort(), [
     'bundleId',
-    'state',
+    'createdAt',
+    'expiresAt',
     'principal',
     'sizeBytes',
-    'createdAt',
-    'expiresAt'
+    'state'
   ])
 })
 
