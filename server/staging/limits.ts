@@ -73,11 +73,16 @@ export function noRoom(
 /** What a request asked for, and its three largest files: what to leave out first. */
 function asked(files: readonly RequestedFile[], askedBytes?: number): ErrorDetails {
   const largest = [...files]
-    .sort((a, b) => (b.sizeBytes ?? Number.POSITIVE_INFINITY) - (a.sizeBytes ?? Number.POSITIVE_INFINITY))
+    .sort((a, b) => sizeOf(b) - sizeOf(a))
     .slice(0, 3)
     .map(({ kind, name, sizeBytes }) => ({
       path: `${kind}/${name}`,
       ...(sizeBytes === undefined ? {} : { sizeBytes })
     }))
   return askedBytes === undefined ? { largest } : { askedBytes, largest }
+}
+
+/** One that is just arriving may be any size. */
+function sizeOf({ sizeBytes = Number.POSITIVE_INFINITY }: RequestedFile): number {
+  return sizeBytes
 }

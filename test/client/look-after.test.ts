@@ -50,6 +50,23 @@ t.test('ls lists every bundle of the namespace, the newest first, in an aligned 
   t.match(lines[2], new RegExp(`^${old.name}  committed  alice      3 B   3 h ago  in \\d+ d$`))
 })
 
+t.test('ls shows no size for a draft', t => {
+  const time = '2030-01-01T00:00:00.000Z'
+  const row = {
+    bundleId: '1',
+    bundle: 'ns/1',
+    state: 'draft',
+    principal: 'p',
+    createdAt: time,
+    expiresAt: time
+  }
+
+  const table = describeList({ namespace: 'ns', server: '', bundles: [row] }, Date.parse(time))
+
+  t.match(table, /\nns\/1 +draft +p +now/)
+  t.end()
+})
+
 t.test('ls says so when there is nothing', async t => {
   const { flags, report } = await prepare(t)
 

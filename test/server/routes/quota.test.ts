@@ -161,12 +161,17 @@ t.test(
     const server = await startServer(t, { env: { SPARK_STAGE_NAMESPACE_QUOTA_BYTES: String(10 * MiB) } })
     await stage(server, [['files', 'a', 'x'.repeat(8 * MiB)]])
 
-    const fits = await postChunked(server, MiB - KiB)
+    const fits = await postChunked(server, [MiB - KiB])
     await leavesNothing(t, server, async () => {
-      const tooMuch = await postChunked(server, 4 * MiB)
+      const tooMuch = await postChunked(server, [KiB, 512 * KiB, 4 * MiB])
 
       t.equal(fits.status, 201)
       isRefusal(t, tooMuch, { status: 507, code: 'STAGE_ERR_QUOTA', found: '2097152 bytes' })
+      t.same(tooMuch.error.largest, [
+        { path: 'files/2' },
+        { path: 'files/1', sizeBytes: 512 * KiB },
+        { path: 'files/0', sizeBytes: KiB }
+      ])
     })
   }
 )
@@ -190,12 +195,18 @@ t.test('40 uploads at once never hold more than the quota', async t => {
   }
 })
 
-/** A one-shot upload of one file that does not say how long it is. */
-function postChunked(server: TestServer, sizeBytes: number): Promise<Answer> {
-  const head = '--B\r\nContent-Disposition: form-data; name="files"; filename="c"\r\n\r\n'
-  const texts = [head, ...Array.from({ length: sizeBytes / KiB }, () => 'c'.repeat(KiB)), '\r\n--B--\r\n']
-  // Node's fetch takes a stream as a body of unknown length; the type of its options does not know yet.
-  const init = { body: ReadableStream.from(texts.map(text => Buffer.from(text))), duplex: 'half' as const }
+/** A one-shot upload of files of these sizes that does not say how long it is. */
+function postChunked(server: TestServer, sizes: readonly number[]): Promise<Answer> {
+  const texts = sizes.flatMap((sizeBytes, index) => [
+    `--B\r\nContent-Disposition: form-data; name="files"; filename="${index}"\r\n\r\n`,
+    ...Array.from({ length: sizeBytes / KiB }, () => 'c'.repeat(KiB)),
+    '\r\n'
+  ])
+  const body = ReadableStream.from([...texts, '--B--\r\n'].map(text => Buffer.from(text)))
   const type = { 'content-type': 'multipart/form-data; boundary=B' }
-  return call(server, 'POST', bundlesPath('team-a'), { ...init, headers: { ...headers, ...type } })
+  return call(server, 'POST', bundlesPath('team-a'), {
+    body,
+    duplex: 'half',
+    headers: { ...headers, ...type }
+  })
 }

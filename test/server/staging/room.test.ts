@@ -110,3 +110,24 @@ t.test('an upload fails when the ledger does for another reason', async t => {
 
   await t.rejects(staged, { message: 'a fault of ours' })
 })
+
+t.test('a declaration that is overtaken by the commit of the same draft counts no more', async t => {
+  const objects: Objects = new Map()
+  const store = watchStore(
+    simulatedStore(objects, async () => {}),
+    {
+      after: (method, [key]) => {
+        if (method !== 'create' || key !== 'usage.json') return
+        const [lease] = [...objects.keys()].filter(name => name.endsWith('/lease.json'))
+        const draft = JSON.parse(objects.get(`${lease}`) ?? '')
+        objects.set(`${lease}`, JSON.stringify({ ...draft, state: 'committed' }))
+      }
+    }
+  )
+  const staging = stagingOver(store)
+  const entry = { kind: 'files', name: 'a', sizeBytes: 5, sha256: 'a'.repeat(64) }
+
+  await staging.drafts.declare(uploader, 'key', [entry])
+
+  t.same(await staging.usage.read(), { held: {}, open: {} })
+})

@@ -97,6 +97,23 @@ t.test('a disk that fails to read, list, remove or take a trial is the store’s
   await t.rejects(driver.delete(['bundles/a/lease.json']), { name: 'StorageError', failure: 'broken' })
 })
 
+t.test('where a folder cannot be synced, nothing new stays, and of a swap either text', async t => {
+  let isFailing = false
+  const { driver, folder } = await openFailing(t, ({ op, path }) =>
+    isFailing && op === 'sync' && path === folder ? 'EIO' : undefined
+  )
+  await driver.create('usage.json', 'before')
+  const { version } = await driver.read('usage.json')
+
+  isFailing = true
+  await t.rejects(driver.replace('usage.json', 'after', version), { name: 'StorageError', failure: 'broken' })
+  await t.rejects(driver.create('new.json', ''), { name: 'StorageError', failure: 'broken' })
+  isFailing = false
+
+  t.match(await driver.read('usage.json'), { text: /^(before|after)$/ })
+  t.same(await storeFiles(folder), [])
+})
+
 t.test('a store says how much room its disk has', async t => {
   const { driver, folder } = await openFailing(t, () => undefined)
 
