@@ -153,7 +153,8 @@ export class OneShots {
   ): Promise<StagedBundle> {
     const { attempt } = begun
     const { store, leases, manifests, clock, times, hints, limits } = this.#context
-    const stop = clock.every(writerPulseMs, () => this.#pulse(bundleId).catch(() => {}))
+    const pulseMs = Math.min(writerPulseMs, times.draftLeaseMs / 4)
+    const stop = clock.every(pulseMs, () => this.#pulse(bundleId).catch(() => {}))
     try {
       const at = { bundleId, attempt }
       const account = attemptAccount(at)

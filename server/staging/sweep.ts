@@ -1,3 +1,4 @@
+import { pMapIterable } from 'p-map'
 import { listAll } from '../storage/storage-driver.ts'
 import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
 import { dueFolder, dueHour, dueKey, dueRoot, leaseKey } from './keys.ts'
@@ -22,7 +23,10 @@ export interface SweepReport {
   failed(bundleId: string, error: unknown): void
 }
 
-type Outcome = 'kept' | 'ended' | 'forgotten'
+type Outcome = 'kept' | 'ended' | 'forgotten' | 'failed'
+
+/** A look is mostly waiting for the store; together they share swaps of the ledger and syncs of folders. */
+const parallelLooksCount = 16
 
 /**
  * Removes what is due, and nothing else. It looks only at bundles whose marker is due, so it costs what is due and not
@@ -46,19 +50,23 @@ export class Sweep {
     const presentHour = dueHour(clock.now())
     for await (const hour of listAll(store, dueRoot)) {
       if (hour > presentHour) break
-      for await (const bundleId of listAll(store, dueFolder(hour))) {
-        if (signal.aborted) return counts
+      const look = (bundleId: string) => this.#lookOrReport(bundleId, `${dueFolder(hour)}${bundleId}`)
+      const bundleIds = untilAborted(listAll(store, dueFolder(hour)), signal)
+      for await (const outcome of pMapIterable(bundleIds, look, { concurrency: parallelLooksCount })) {
         counts.looked += 1
-        try {
-          const outcome = await this.#look(bundleId, `${dueFolder(hour)}${bundleId}`)
-          if (outcome !== 'kept') counts[outcome] += 1
-        } catch (error) {
-          counts.failed += 1
-          this.#report.failed(bundleId, error)
-        }
+        if (outcome !== 'kept') counts[outcome] += 1
       }
     }
     return counts
+  }
+
+  async #lookOrReport(bundleId: string, marker: string): Promise<Outcome> {
+    try {
+      return await this.#look(bundleId, marker)
+    } catch (error) {
+      this.#report.failed(bundleId, error)
+      return 'failed'
+    }
   }
 
   /** Looks at one bundle whose marker is due, and files the marker of the next look before this one goes. */
@@ -112,5 +120,13 @@ export class Sweep {
   /** Removes a marker that was looked at, unless it stands for one of the next looks as well. */
   async #drop(marker: string, nextMarkers: readonly string[]): Promise<void> {
     if (!nextMarkers.includes(marker)) await this.#context.store.delete([marker])
+  }
+}
+
+/** Gives no more once `signal` has aborted: looks that have begun come to their end. */
+async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  for await (const item of source) {
+    if (signal.aborted) return
+    yield item
   }
 }

@@ -22,6 +22,8 @@ export async function sweepWith(storedCount: number): Promise<SweepCost> {
   for (let number = 0; number < storedCount; number += 1) {
     addBundle(objects, number, number < 100 ? clock.now() - dayMs : clock.now() + 5 * dayMs)
   }
+  const held = { ns: { bytes: storedCount, bundlesCount: storedCount } }
+  objects.set('usage.json', JSON.stringify({ held, open: {} }))
   let callsCount = 0
   const before = () => {
     callsCount += 1
@@ -39,7 +41,9 @@ export async function sweepWith(storedCount: number): Promise<SweepCost> {
 function addBundle(objects: Objects, number: number, expiresAtMs: number): void {
   const bundleId = number.toString(16).padStart(32, '0')
   const createdAtMs = expiresAtMs - 7 * dayMs
-  const lease = { namespace: 'ns', principal: 'p', state: 'committed', attempt: 0, createdAtMs, expiresAtMs }
+  const counted = { account: `${bundleId}/0`, sizeBytes: 1 }
+  const lifeMs = { createdAtMs, expiresAtMs }
+  const lease = { namespace: 'ns', principal: 'p', state: 'committed', attempt: 0, ...lifeMs, ...counted }
   const entry = {
     kind: 'files',
     name: 'a',
