@@ -6,7 +6,8 @@ export const helpText = `spark-stage-server [verify]
 
 Stages a Spark application's own files for its driver and executor pods. Without a command, serves.
 
-  verify      Looks at everything in the store and reads every byte, while no server runs on it; changes nothing.
+  verify      Looks at everything in the store and reads every byte, while no server runs on it. Sets right what is
+              counted for quotas, and changes nothing else.
               Prints one line for each thing that is wrong, then a summary. Ends with 15 if anything is.
   --help      Prints this.
   --version   Prints the version.

@@ -2,9 +2,12 @@ import type { Writable } from 'node:stream'
 import type { ExitCause } from '../shared/exit-codes.ts'
 import { openReport, type Progress, type Report } from '../shared/progress.ts'
 import { formatBytes, secondMs } from '../shared/units.ts'
+import { Usage, usedBytes } from './staging/usage.ts'
 import { type Finding, problemTable } from './staging/verification/findings.ts'
+import { isWrong, type LedgerVerdict } from './staging/verification/ledger-check.ts'
 import { type VerifyReport, type VerifySummary, verifyStore } from './staging/verification/verify-store.ts'
 import { openExistingStorage } from './storage/open-storage.ts'
+import type { StorageDriver } from './storage/storage-driver.ts'
 
 /** Where the command writes: findings and summary are its result, progress is not. */
 export interface Terminal {
@@ -34,6 +37,7 @@ export async function verifyCommand(
     const report = await openReport(stderr.isTTY === true ? 'bar' : 'lines', stderr, now)
     const shown = new ShownReport(report, stdout, now)
     const summary = await verifyStore(store, shown, signal).finally(() => shown.end())
+    if (isWrong(summary.ledger)) await setRight(store, summary.ledger)
     stdout.write(describeSummary(summary))
     const { damaged, orphan, unmarked } = summary.findings
     return damaged + orphan + unmarked === 0 ? 'ok' : 'unsound'
@@ -46,6 +50,20 @@ export async function verifyCommand(
   return look()
     .catch(fail)
     .finally(() => store.close())
+}
+
+/** What each namespace is counted with follows from its leases; nobody else writes it while this has the store. */
+async function setRight(store: StorageDriver, { found }: LedgerVerdict): Promise<void> {
+  if (found !== undefined) await new Usage(store).correct(found)
+}
+
+function describeLedger(verdict: LedgerVerdict): string {
+  const { counted, found } = verdict
+  if (found === undefined) return 'not checked: it follows from the leases, and some are damaged'
+  if (!isWrong(verdict)) return 'counts what is there'
+  if (counted === undefined) return 'could not be read; made anew'
+  const { heldBytes, reservedBytes } = usedBytes(counted)
+  return `counted ${formatBytes(heldBytes)} held and ${formatBytes(reservedBytes)} reserved; set right`
 }
 
 /** Shows a verification as it goes on. */
@@ -99,9 +117,10 @@ function describeSummary({ bundles, held, readBytes, findings, ...more }: Verify
   const lines = [
     `bundles    committed ${bundles.committed}, draft ${bundles.draft}, ended ${bundles.ended}`,
     `read       ${formatBytes(readBytes)}`,
-    ...[...held].map(([namespace, { bytes, bundlesCount }]) => {
+    ...Object.entries(held).map(([namespace, { bytes, bundlesCount }]) => {
       return `held       ${formatBytes(bytes)} in namespace ${namespace}, committed ${bundlesCount}`
     }),
+    `ledger     ${describeLedger(more.ledger)}`,
     `pending    ${more.pending}, which sweeps will settle`,
     `leftovers  unfinished writes ${more.unfinishedWrites}, hints that lead nowhere ${more.lostHints}: harmless`,
     `findings   damaged ${findings.damaged}, orphan ${findings.orphan}, unmarked ${findings.unmarked}`

@@ -139,9 +139,12 @@ export class Usage {
     )
   }
 
-  /** Puts what was found by looking at every bundle in the place of what was counted. */
-  correct(found: Ledger): Promise<void> {
-    return this.#change(() => found)
+  /** Puts what was found by looking at every bundle in the place of what was counted, readable or not. */
+  async correct(found: Ledger): Promise<void> {
+    const text = JSON.stringify(found)
+    const current = await readIfThere(this.#store, usageKey)
+    if (current === undefined) await this.#store.create(usageKey, text)
+    else await this.#store.replace(usageKey, text, current.version)
   }
 
   #change(change: Change): Promise<void> {
@@ -186,9 +189,18 @@ export class Usage {
   }
 }
 
+/** @throws StorageError when it is no ledger; what is wrong then is for `verify` to mend */
 function parse(text: string | undefined): Ledger {
-  // A boundary: only this class writes this object.
-  return text === undefined ? empty : (JSON.parse(text) as Ledger)
+  if (text === undefined) return empty
+  try {
+    // A boundary: only this class writes this object; what is no ledger at all is found out here.
+    const { held, open } = JSON.parse(text) as Ledger
+    if (typeof held === 'object' && typeof open === 'object') return { held, open }
+    throw new Error('neither held nor open')
+  } catch (cause) {
+    const how = 'stop the server and let `spark-stage-server verify` set it right'
+    throw new StorageError('broken', `${usageKey} cannot be read; ${how}`, cause)
+  }
 }
 
 /** What all namespaces use, or one. */
@@ -214,7 +226,11 @@ function applyAll(ledger: Ledger, changes: readonly Change[]) {
   return { ledger: changed, refusals }
 }
 
-const bundleOf = (account: string): string => account.slice(0, account.indexOf('/'))
+/** The id of the bundle that an account is about. */
+export function bundleOf(account: string): string {
+  return account.slice(0, account.indexOf('/'))
+}
+
 const is = (account: string) => (name: string) => name === account
 const isOf = (bundleId: string) => (name: string) => bundleOf(name) === bundleId
 
@@ -228,11 +244,19 @@ function withOpen(ledger: Ledger, account: string, open: OpenAccount): Ledger {
   return { ...ledger, open: { ...ledger.open, [account]: open } }
 }
 
-/** Sums may be below zero for a moment, when a bundle is taken out twice. */
 function add(ledger: Ledger, namespace: string, bytes: number, bundlesCount: number): Ledger {
-  const before = ledger.held[namespace] ?? { bytes: 0, bundlesCount: 0 }
+  return { ...ledger, held: addHeld(ledger.held, namespace, bytes, bundlesCount) }
+}
+
+/** Sums may be below zero for a moment, when a bundle is taken out twice. */
+export function addHeld(
+  held: Ledger['held'],
+  namespace: string,
+  bytes: number,
+  bundlesCount: number
+): Ledger['held'] {
+  const before = held[namespace] ?? { bytes: 0, bundlesCount: 0 }
   const after = { bytes: before.bytes + bytes, bundlesCount: before.bundlesCount + bundlesCount }
-  const { [namespace]: _before, ...others } = ledger.held
-  const isNothing = after.bytes === 0 && after.bundlesCount === 0
-  return { ...ledger, held: isNothing ? others : { ...others, [namespace]: after } }
+  const { [namespace]: _before, ...others } = held
+  return after.bytes === 0 && after.bundlesCount === 0 ? others : { ...others, [namespace]: after }
 }

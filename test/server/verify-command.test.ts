@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -32,6 +32,7 @@ t.test('of a whole store it says what it holds, and that nothing is wrong', asyn
     `bundles    committed 1, draft 1, ended 1
 read       18 B
 held       11 B in namespace team-a, committed 1
+ledger     counts what is there
 pending    0, which sweeps will settle
 leftovers  unfinished writes 0, hints that lead nowhere 0: harmless
 findings   damaged 0, orphan 0, unmarked 0
@@ -92,6 +93,49 @@ t.test('a long look says how far it has come', async t => {
   const { err } = await run(await makeStore(t), { stepMs: 4000 })
 
   t.match(err, /^Looking: bundle 1\nLooking: bundle 2\nLooking: bundle 3\nReading: /)
+})
+
+for (const [what, text, said] of [
+  [
+    'that counts something else',
+    '{"held":{"team-a":{"bytes":7,"bundlesCount":3},"gone":{"bytes":1024,"bundlesCount":1}},"open":{}}',
+    'counted 1.0 KiB held and 0 B reserved; set right'
+  ],
+  ['that cannot be read', '{"held":', 'could not be read; made anew'],
+  ['that is something else', '[]', 'could not be read; made anew']
+] as const) {
+  t.test(`a ledger ${what} is set right, and the store is not unsound for it`, async t => {
+    const store = await makeStore(t)
+    await store.write('usage.json', text)
+
+    const first = await run(store)
+    const second = await run(store)
+
+    t.equal(first.cause, 'ok')
+    t.match(first.out, `\nledger     ${said}\n`)
+    t.match(second.out, '\nledger     counts what is there\n')
+    const held = { 'team-a': { bytes: 11, bundlesCount: 1 } }
+    t.match(JSON.parse(await readFile(`${store.folder}/usage.json`, 'utf8')), { held })
+  })
+}
+
+t.test('a ledger that is gone is made anew', async t => {
+  const store = await makeStore(t)
+  await rm(`${store.folder}/usage.json`)
+
+  t.match((await run(store)).out, /\nledger {5}counted 0 B held and 0 B reserved; set right\n/)
+  t.match((await run(store)).out, /\nledger {5}counts what is there\n/)
+})
+
+t.test('a ledger that follows from damaged leases is left alone', async t => {
+  const store = await makeStore(t)
+  await store.write(`bundles/${store.bundleId}/lease.json`, 'no lease')
+  await store.write('usage.json', '{"held":{},"open":{}}')
+
+  const { out } = await run(store)
+
+  t.match(out, /\nledger {5}not checked: it follows from the leases, and some are damaged\n/)
+  t.equal(await readFile(`${store.folder}/usage.json`, 'utf8'), '{"held":{},"open":{}}')
 })
 
 t.test('when it is stopped it says so, and lets go of the store', async t => {

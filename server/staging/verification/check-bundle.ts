@@ -21,9 +21,9 @@ import { examineLease, examineManifest } from './stored-objects.ts'
 
 /** What a look at one bundle tells, before its bytes are read. */
 export interface BundleLook {
-  /** As far as it has a lease. */
-  readonly state?: Lease['state']
-  readonly namespace?: string
+  readonly bundleId: string
+  /** As far as it has one that can be read. */
+  readonly lease?: Lease
   /** What its manifest says that it holds, in bytes. */
   readonly heldBytes: number
   /** How many of them are there with their right size: these are worth reading. */
@@ -58,7 +58,7 @@ class BundleCheck {
   readonly #bundleId: string
   readonly #firstHour: string | undefined
   readonly #findings: Finding[] = []
-  #namespace: string | undefined
+  #lease: Lease | undefined
   #heldBytes = 0
   #readableBytes = 0
   #isPending = false
@@ -70,12 +70,11 @@ class BundleCheck {
   }
 
   async run(): Promise<BundleLook> {
-    const state = isBundleId(this.#bundleId)
-      ? await this.#look()
-      : this.#refuseName(bundlesRoot, this.#bundleId)
+    if (isBundleId(this.#bundleId)) await this.#look()
+    else this.#refuseName(bundlesRoot, this.#bundleId)
     return {
-      ...(state === undefined ? {} : { state }),
-      ...(this.#namespace === undefined ? {} : { namespace: this.#namespace }),
+      bundleId: this.#bundleId,
+      ...(this.#lease === undefined ? {} : { lease: this.#lease }),
       heldBytes: this.#heldBytes,
       readableBytes: this.#readableBytes,
       isPending: this.#isPending,
@@ -83,8 +82,7 @@ class BundleCheck {
     }
   }
 
-  /** @returns the state of the bundle, if its lease can be read */
-  async #look(): Promise<Lease['state'] | undefined> {
+  async #look(): Promise<void> {
     const attempts = await this.#readAttempts()
     const objectsCount = attempts.reduce((sum, one) => sum + one.dataNames.size + Number(one.hasManifest), 0)
     const examined = await examineLease(this.#store, this.#bundleId)
@@ -93,18 +91,17 @@ class BundleCheck {
       if (objectsCount === 0) this.#isPending = true
       else
         this.#add('lease-missing', leaseKey(this.#bundleId), 'a lease', `none, and ${objectsCount} objects`)
-      return undefined
+      return
     }
     if (examined.is === 'broken') {
       this.#add('lease-broken', leaseKey(this.#bundleId), 'a lease', examined.why)
-      return undefined
+      return
     }
     const lease = examined.value
-    this.#namespace = lease.namespace
+    this.#lease = lease
     this.#checkMarker(lease)
     if (isEnded(lease)) await this.#checkEnded(lease, objectsCount)
     else await this.#checkLive(lease, attempts)
-    return lease.state
   }
 
   /** What the bundle's folder holds beside its lease. */
@@ -207,12 +204,12 @@ class BundleCheck {
     }
   }
 
-  #refuseName(folder: string, name: string): undefined {
+  #refuseName(folder: string, name: string): void {
     this.#add('unknown', folder + name, 'nothing', JSON.stringify(name))
   }
 
   #add(problem: Problem, key: string, expected: string, found: string, path?: string): void {
-    const namespace = this.#namespace === undefined ? {} : { namespace: this.#namespace }
+    const namespace = this.#lease === undefined ? {} : { namespace: this.#lease.namespace }
     const at = path === undefined ? {} : { path }
     this.#findings.push({ problem, key, bundleId: this.#bundleId, ...namespace, ...at, expected, found })
   }

@@ -1,27 +1,24 @@
 import { pMapIterable } from 'p-map'
 import { isBundleId } from '../../../shared/names.ts'
-import { listAll, type StorageDriver } from '../../storage/storage-driver.ts'
+import { listAll, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
 import { bundlesRoot } from '../keys.ts'
 import type { Lease } from '../lease.ts'
+import { addHeld, type Held, type Ledger, Usage } from '../usage.ts'
 import { bundleWindows } from './bundle-windows.ts'
 import { type BundleLook, checkBundle } from './check-bundle.ts'
 import { checkDigests } from './check-digests.ts'
 import { checkHours, checkIndexes, countLostHints } from './check-lists.ts'
 import { type Finding, problemTable, type Severity } from './findings.ts'
-
-/** What the committed bundles of a namespace hold. */
-export interface Holding {
-  readonly bytes: number
-  readonly bundlesCount: number
-}
+import { LedgerCheck, type LedgerVerdict } from './ledger-check.ts'
 
 /** What a store holds, and how it is. Counts are of bundles unless they say otherwise. */
 export interface VerifySummary {
   readonly bundles: Readonly<Record<Lease['state'], number>>
   /** By namespace: what its committed bundles hold, shared below or not. */
-  readonly held: ReadonlyMap<string, Holding>
+  readonly held: Readonly<Record<string, Held>>
   /** Bytes that were read and hashed. */
   readonly readBytes: number
+  readonly ledger: LedgerVerdict
   /** How many findings there are. */
   readonly findings: Readonly<Record<Severity, number>>
   /** In which sweeps to come have something to take away or to settle, as it should be. */
@@ -62,7 +59,7 @@ export async function verifyStore(
   signal: AbortSignal,
   windowSize = defaultWindowSize
 ): Promise<VerifySummary> {
-  const tally = new Tally(report)
+  const tally = new Tally(report, new LedgerCheck(await readLedger(store)))
   for await (const finding of checkHours(store)) tally.add(finding)
   for await (const { bundleIds, firstHours } of bundleWindows(store, windowSize)) {
     const look = async (bundleId: string) => {
@@ -91,33 +88,44 @@ export async function verifyStore(
   return { ...tally.result(), lostHints, unfinishedWrites }
 }
 
+/** @returns undefined when it cannot be read */
+async function readLedger(store: StorageDriver): Promise<Ledger | undefined> {
+  try {
+    return await new Usage(store).read()
+  } catch (error) {
+    if (error instanceof StorageError) return undefined
+    throw error
+  }
+}
+
 /** Counts what is found, and tells of it. */
 class Tally {
   readonly #report: VerifyReport
   readonly #bundles = { draft: 0, committed: 0, ended: 0 }
-  readonly #held = new Map<string, Holding>()
+  #held: Readonly<Record<string, Held>> = {}
   readonly #findings = { damaged: 0, orphan: 0, unmarked: 0 }
+  readonly #ledger: LedgerCheck
   #lookedCount = 0
   #pendingCount = 0
   #readBytes = 0
   #readableBytes = 0
 
-  constructor(report: VerifyReport) {
+  constructor(report: VerifyReport, ledger: LedgerCheck) {
     this.#report = report
+    this.#ledger = ledger
   }
 
   get readableBytes(): number {
     return this.#readableBytes
   }
 
-  count({ state, namespace, heldBytes, readableBytes, isPending, findings }: BundleLook): void {
+  count({ bundleId, lease, heldBytes, readableBytes, isPending, findings }: BundleLook): void {
     this.#lookedCount += 1
     this.#readableBytes += readableBytes
-    if (state !== undefined) this.#bundles[state] += 1
-    if (state === 'committed' && namespace !== undefined) {
-      const { bytes, bundlesCount } = this.#held.get(namespace) ?? { bytes: 0, bundlesCount: 0 }
-      this.#held.set(namespace, { bytes: bytes + heldBytes, bundlesCount: bundlesCount + 1 })
-    }
+    if (lease !== undefined) this.#bundles[lease.state] += 1
+    if (lease?.state === 'committed') this.#held = addHeld(this.#held, lease.namespace, heldBytes, 1)
+    // A folder that became empty has no lease, and counts for nothing.
+    if (lease !== undefined || findings.length > 0) this.#ledger.count(bundleId, lease)
     if (isPending) this.countPending()
     for (const finding of findings) this.add(finding)
     this.#report.looked(this.#lookedCount)
@@ -141,6 +149,7 @@ class Tally {
     return {
       bundles: this.#bundles,
       held: this.#held,
+      ledger: this.#ledger.verdict(),
       readBytes: this.#readBytes,
       findings: this.#findings,
       pending: this.#pendingCount

@@ -56,7 +56,13 @@ export async function killAtRandom(t: Test, folder: string, killsCount: number):
     await load.stop()
     answersCount += load.answersCount
     t.same(load.failures, [], `before kill ${kill}, every answer was as expected (seed ${random.seed})`)
-    t.same(await findDamage(stage.store), [], `after kill ${kill}, the store is whole (seed ${random.seed})`)
+    const { findings, ledger } = await verify(stage.store)
+    t.same(findings, [], `after kill ${kill}, the store is whole (seed ${random.seed})`)
+    t.same(
+      ledger.counted?.held,
+      ledger.found?.held,
+      `after kill ${kill}, the ledger is right (seed ${random.seed})`
+    )
   }
   t.comment(`${killsCount} kills, ${answersCount} requests answered, ${checkedCount} bundles checked`)
   t.ok(checkedCount >= killsCount, 'there was something to lose')
@@ -79,6 +85,7 @@ async function endAll(t: Test, home: string, kept: KeptBundles): Promise<void> {
   const env = { SPARK_STAGE_STORE: `file://${last.store}` }
   const { code, stdout } = await startProcess(t, process.execPath, args, { env }).ended
   t.match(stdout, /^findings {3}damaged 0, orphan 0, unmarked 0$/m)
+  t.match(stdout, /^ledger {5}counts what is there$/m)
   t.match(stdout, /^bundles {4}committed 0, draft 0, ended 0$/m)
   t.equal(code, 0)
 }
@@ -94,7 +101,7 @@ async function refuseSecond(
   t.match(second.stderr, new RegExp(`in use by process ${pid} on `))
 }
 
-async function findDamage(folder: string): Promise<readonly Finding[]> {
+async function verify(folder: string) {
   const store = await LocalDriver.openExisting(folder)
   const findings: Finding[] = []
   const report = {
@@ -104,8 +111,8 @@ async function findDamage(folder: string): Promise<readonly Finding[]> {
     read: () => {}
   }
   try {
-    await verifyStore(store, report, new AbortController().signal)
-    return findings
+    const { ledger } = await verifyStore(store, report, new AbortController().signal)
+    return { findings, ledger }
   } finally {
     await store.close()
   }

@@ -158,11 +158,24 @@ t.test('whoever loses every race gives up', async t => {
   await t.rejects(usage.reserve(bundle, admit), { message: /usage changed 50 times/ })
 })
 
+t.test('a ledger that cannot be read says what to do', async t => {
+  for (const text of ['{"held":', '{}', '[]']) {
+    const usage = usageOver(new Map([['usage.json', text]]))
+    await t.rejects(usage.reserve(bundle, admit), {
+      failure: 'broken',
+      message: /usage\.json cannot be read; .* verify/
+    })
+  }
+})
+
 t.test('what was found by looking takes the place of what was counted', async t => {
   const usage = usageOver(new Map())
   await usage.reserve(bundle, admit)
 
   await usage.correct({ held: { ns: { bytes: 7, bundlesCount: 1 } }, open: {} })
+  const empty = usageOver(new Map())
+  await empty.correct({ held: {}, open: {} })
+  t.same(await empty.read(), nothing)
 
   t.same(usedBytes(await usage.read()), { heldBytes: 7, reservedBytes: 0 })
 })

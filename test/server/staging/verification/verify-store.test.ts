@@ -24,7 +24,17 @@ t.test('a store that a server has left is whole, and what it holds is told', asy
   t.same(findings, [])
   t.same(summary, {
     bundles: { committed: 1, draft: 1, ended: 1 },
-    held: new Map([['team-a', { bytes: 11, bundlesCount: 1 }]]),
+    held: { 'team-a': { bytes: 11, bundlesCount: 1 } },
+    ledger: {
+      counted: {
+        held: { 'team-a': { bytes: 11, bundlesCount: 1 } },
+        open: { [`${store.draftId}/draft`]: { namespace: 'team-a', bytes: 20 } }
+      },
+      found: {
+        held: { 'team-a': { bytes: 11, bundlesCount: 1 } },
+        open: { [`${store.draftId}/draft`]: { namespace: 'team-a', bytes: 20 } }
+      }
+    },
     readBytes: 18,
     findings: { damaged: 0, orphan: 0, unmarked: 0 },
     pending: 0,

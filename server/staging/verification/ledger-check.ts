@@ -1,0 +1,57 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Lease } from '../lease.ts'
+import { addHeld, bundleOf, type Held, type Ledger, type OpenAccount } from '../usage.ts'
+
+/** What the ledger says, and what it would have to say. */
+export interface LedgerVerdict {
+  /** Undefined when it cannot be read. */
+  readonly counted: Ledger | undefined
+  /** Undefined when leases are damaged: nobody knows what their bundles are counted with. */
+  readonly found: Ledger | undefined
+}
+
+/** Whether the ledger has to be set right, and can be. */
+export function isWrong({ counted, found }: LedgerVerdict): boolean {
+  return found !== undefined && !isDeepStrictEqual(counted, found)
+}
+
+/**
+ * Works out from all leases what the ledger has to say. What is reserved for a draft is taken as it is: only the server
+ * that took the request knew how much it would become.
+ */
+export class LedgerCheck {
+  readonly #counted: Ledger | undefined
+  /** The open accounts of the ledger, by bundle. */
+  readonly #openOf: ReadonlyMap<string, readonly (readonly [string, OpenAccount])[]>
+  readonly #open: (readonly [string, OpenAccount])[] = []
+  #held: Readonly<Record<string, Held>> = {}
+  #isCertain = true
+
+  constructor(counted: Ledger | undefined) {
+    this.#counted = counted
+    this.#openOf = Map.groupBy(Object.entries(counted?.open ?? {}), ([account]) => bundleOf(account))
+  }
+
+  /** Counts a bundle. @param lease undefined when it cannot be read */
+  count(bundleId: string, lease: Lease | undefined): void {
+    if (lease === undefined) {
+      this.#isCertain = false
+      return
+    }
+    const { account, namespace, sizeBytes } = lease
+    // Once released, or when it never came to a commit, nothing of an ended bundle counts.
+    if (lease.state === 'ended' && (account === undefined || lease.releasedBy !== undefined)) return
+    const own = (this.#openOf.get(bundleId) ?? []).filter(
+      ([name]) => account === undefined || name === account
+    )
+    this.#open.push(...own)
+    if (own.length === 0 && account !== undefined && sizeBytes !== undefined) {
+      this.#held = addHeld(this.#held, namespace, sizeBytes, 1)
+    }
+  }
+
+  verdict(): LedgerVerdict {
+    const found = { held: this.#held, open: Object.fromEntries(this.#open) }
+    return { counted: this.#counted, found: this.#isCertain ? found : undefined }
+  }
+}
