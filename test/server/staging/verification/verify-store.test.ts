@@ -352,3 +352,16 @@ async function readAll(store: StagedStore): Promise<Map<string, string>> {
   const read = async (path: string) => [path, await readFile(join(store.folder, path), 'utf8')] as const
   return new Map(await Promise.all(paths.map(read)))
 }
+
+t.test('a fault of ours is not taken for a ledger that cannot be read', async t => {
+  const store = simulated(new Map())
+  const faulty: StorageDriver = {
+    ...store,
+    read: async key => {
+      if (key === 'usage.json') throw new TypeError('a fault of ours')
+      return store.read(key)
+    }
+  }
+
+  await t.rejects(verifyStore(faulty, silent, new AbortController().signal), { message: 'a fault of ours' })
+})
