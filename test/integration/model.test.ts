@@ -10,7 +10,7 @@ t.test(
     const { code, stdout, stderr } = await startProcess(t, process.execPath, [script, '10000']).ended
 
     t.match(stdout, /^10000 interleavings, all promises kept/)
-    t.equal(stdout.match(/: after \d+ interleavings, (?!NOT FOUND)/g)?.length, 6, stdout)
+    t.equal(stdout.match(/: after \d+ interleavings, (?!NOT FOUND)/g)?.length, 7, stdout)
     t.equal(code, 0, stderr)
   }
 )
