@@ -83,11 +83,19 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
   })
   const opened = await openStorage(config.SPARK_STAGE_STORE, options.disk)
   const store = options.wrapStore?.(opened) ?? opened
+  const leave = async () => {
+    users.set(home, (users.get(home) ?? 0) - 1)
+    if (users.get(home) === 0) await rm(home, { recursive: true, force: true })
+  }
   const app = await createApp(config, {
     store,
     keysDirectory,
     logStream: { write: line => logLines.push(line) },
     ...(options.clock === undefined ? {} : { clock: options.clock })
+  }).catch(async error => {
+    await opened.close()
+    await leave()
+    throw error
   })
   const shown: string[] = []
   // Tokens are noted where they leave the server, and so is what errors and figures say.
@@ -107,8 +115,7 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
   t.teardown(async () => {
     if (app.server.server.listening) await app.server.inject('/metrics')
     await close()
-    users.set(home, (users.get(home) ?? 0) - 1)
-    if (users.get(home) === 0) await rm(home, { recursive: true, force: true })
+    await leave()
     const secret = [...secrets].find(text => [...logLines, ...shown].some(line => line.includes(text)))
     if (secret !== undefined) throw new Error(`a log line or an answer shows the secret ${secret}`)
     const answers = undocumented()
