@@ -5,7 +5,7 @@ import { secondMs } from '../../shared/units.ts'
 import { sendBytes } from '../plugins/send-bytes.ts'
 import { contracts } from './contracts.ts'
 import { entryKind, entryName, toBundleId } from './resource.ts'
-import type { V0Options } from './v0-door.ts'
+import type { V0Options } from './v0-options.ts'
 
 /** The fork's init container gives up after ten seconds without a byte. */
 const longestWaitMs = 5 * secondMs

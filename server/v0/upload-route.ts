@@ -8,7 +8,7 @@ import { announcedBytesOf, stagedAnswer } from '../routes/route-options.ts'
 import { contracts } from './contracts.ts'
 import { entryKind, entryName, toResourceId } from './resource.ts'
 import { UploadForm } from './upload-form.ts'
-import type { V0Options } from './v0-door.ts'
+import type { V0Options } from './v0-options.ts'
 
 /** Who has staged what came through this door: nobody says. */
 const principal = 'anonymous'

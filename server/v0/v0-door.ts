@@ -1,17 +1,10 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { registerMultipart } from '../plugins/multipart.ts'
 import { refuseForeignHost, refuseOrigin } from '../plugins/same-machine.ts'
-import type { RouteOptions } from '../routes/route-options.ts'
 import { contracts } from './contracts.ts'
 import { downloadRoute } from './download-route.ts'
 import { maxPartsCount, uploadRoute } from './upload-route.ts'
-
-export interface V0Options extends RouteOptions {
-  /** Where uploads may go; undefined means everywhere. */
-  readonly namespaces: readonly string[] | undefined
-  /** The server listens where only this machine reaches it. */
-  readonly isLoopbackOnly: boolean
-}
+import type { V0Options } from './v0-options.ts'
 
 /**
  * The door for the programs of the apache-spark-on-k8s fork (Spark 2.2), below `/api`: what they send is accepted and
