@@ -70,8 +70,8 @@ export class Certificate {
 }
 
 async function readPair({ certFile, keyFile }: CertificateFiles): Promise<TlsOptions> {
-  const cert = await readFile(certFile, 'utf8')
-  const key = await readFile(keyFile, 'utf8')
+  const cert = await read(certFile, 'certificate')
+  const key = await read(keyFile, 'key of the certificate')
   const certificate = parse(certFile, 'a certificate in PEM', () => new X509Certificate(cert))
   const privateKey = parse(keyFile, 'a private key in PEM, without a passphrase', () => createPrivateKey(key))
   if (!certificate.checkPrivateKey(privateKey)) {
@@ -79,6 +79,15 @@ async function readPair({ certFile, keyFile }: CertificateFiles): Promise<TlsOpt
     throw new Error(`${keyFile} is not the key of certificate ${certificate.serialNumber} in ${certFile}`)
   }
   return { cert, key, minVersion: 'TLSv1.2' }
+}
+
+async function read(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    // A boundary: nothing but Errors comes from the disk.
+    throw new Error(`the ${what} cannot be read: ${(cause as Error).message}`, { cause })
+  }
 }
 
 function parse<T>(file: string, expected: string, read: () => T): T {

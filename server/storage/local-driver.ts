@@ -68,7 +68,7 @@ export class LocalDriver implements StorageDriver {
       await disk.mkdir(join(root, 'tmp'), { mode: 0o700 })
       return driver
     } catch (error) {
-      throw asStorageError(error, `open ${root}`)
+      throw cannotOpen(root, error)
     }
   }
 
@@ -83,7 +83,7 @@ export class LocalDriver implements StorageDriver {
       return new LocalDriver(root, disk, await lockStore(root))
     } catch (error) {
       if (diskErrorCode(error) === 'ENOENT') throw new StorageError('not-found', `no store in ${root}`, error)
-      throw asStorageError(error, `open ${root}`)
+      throw cannotOpen(root, error)
     }
   }
 
@@ -240,6 +240,16 @@ export class LocalDriver implements StorageDriver {
     }
     return join(this.#root, dirname(key), basename(key))
   }
+}
+
+/** What it takes to have a store; another process that has it says so itself. */
+function cannotOpen(root: string, cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause
+  // A boundary: neither the disk nor SQLite throws anything else.
+  const { message } = cause as Error
+  const failure = ['ENOSPC', 'EDQUOT'].includes(diskErrorCode(cause)) ? 'no-space' : 'broken'
+  const expected = 'expected a folder that this process may make or write'
+  return new StorageError(failure, `${root} cannot be a store: ${expected}, found ${message}`, cause)
 }
 
 /** A disk's error as the contract's; everything else (the client's own errors, an abort) stays what it is. */

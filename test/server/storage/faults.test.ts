@@ -80,7 +80,22 @@ t.test(
 t.test('a store that cannot be made is the store’s failure', async t => {
   const home = t.testdir({ file: 'no folder' })
 
-  await t.rejects(LocalDriver.open(join(home, 'file', 'store')), { name: 'StorageError', failure: 'broken' })
+  await t.rejects(LocalDriver.open(join(home, 'file', 'store')), {
+    name: 'StorageError',
+    failure: 'broken',
+    message: /store cannot be a store: expected a folder that this process may make or write, found ENOTDIR/
+  })
+})
+
+t.test('a store that has no space to be made is told so', async t => {
+  const before = ({ op }: DiskStep) => {
+    if (op === 'mkdir') throw Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC' })
+  }
+
+  await t.rejects(LocalDriver.open(join(t.testdir(), 'store'), watchDisk({ before })), {
+    name: 'StorageError',
+    failure: 'no-space'
+  })
 })
 
 t.test('a disk that fails to read, list, remove or take a trial is the store’s failure', async t => {
