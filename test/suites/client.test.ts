@@ -1,3 +1,3 @@
 import { runFolders } from './run-folders.ts'
 
-await runFolders('client')
+await runFolders('client', 'client/submit')
