@@ -138,6 +138,7 @@ function startSweeps(
     },
     failed: (bundleId, error) => log.error({ err: error, bundleId }, 'bundle not swept'),
     done: summary => log[summary.looked > 0 ? 'info' : 'debug'](summary, 'sweep done'),
+    leaped: leapMs => log.error({ leapMs }, 'clock went ahead, no sweep for an hour'),
     broken: error => log.error({ err: error }, 'sweep failed, nothing removed for that reason')
   })
 }

@@ -16,14 +16,21 @@ export async function serve(config: Config): Promise<void> {
   const store = await openStorage(config.SPARK_STAGE_STORE)
   const app = await createApp(config, { store, keysDirectory: await findKeys(config) })
   const delay = (config.SPARK_STAGE_DRAIN_SECONDS + 10) * secondMs
-  closeWithGrace({ delay, logger: app.server.log }, async ({ signal }) => {
+  const grace = closeWithGrace({ delay, logger: app.server.log }, async ({ signal }) => {
     app.server.log.info({ signal }, 'server stopping')
     await app.stop()
     await store.close()
     app.server.log.info('server stopped')
   })
   const { SPARK_STAGE_HOST: host, SPARK_STAGE_PORT: port, SPARK_STAGE_STORE: storeUrl } = config
-  const url = await app.server.listen({ host, port, listenTextResolver: () => 'address taken' })
+  const url = await app.server
+    .listen({ host, port, listenTextResolver: () => 'address taken' })
+    .catch(async (error: Error) => {
+      grace.uninstall()
+      await app.stop()
+      await store.close()
+      throw error
+    })
   app.server.log.info(
     { url, store: storeUrl, uploadAuth: config.SPARK_STAGE_UPLOAD_AUTH },
     'server listening'

@@ -99,7 +99,7 @@ declare module 'fastify' {
 }
 
 function answerError(error: StagingError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.status >= 500) request.log.error({ err: error, code: error.code }, 'request failed')
+  if (isForOperators(error)) request.log.error({ err: error, code: error.code }, 'request failed')
   // The line of its request is written already.
   if (error.code === 'STAGE_ERR_CLIENT_GONE')
     request.log.info({ code: error.code }, 'nothing kept of a cut request')
@@ -110,6 +110,12 @@ function answerError(error: StagingError, request: FastifyRequest, reply: Fastif
   const { retryAfterSeconds } = error.details
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
   return reply.code(error.status).send(error.toBody(request.id))
+}
+
+/** Whether somebody has to look at it; that a quota or a queue is full, clients find out and figures show. */
+function isForOperators({ status, code }: StagingError): boolean {
+  const passing: readonly ErrorCode[] = ['STAGE_ERR_QUOTA', 'STAGE_ERR_BUSY', 'STAGE_ERR_STOPPING']
+  return status >= 500 && !passing.includes(code)
 }
 
 function toStagingError(error: FastifyError, reply: FastifyReply): StagingError {

@@ -1,6 +1,6 @@
-import { removeAttempts } from './ending.ts'
+import { removeAttempts, removeEnded } from './ending.ts'
 import { dueKey, indexKeys, leaseKey } from './keys.ts'
-import { ended, type Lease } from './lease.ts'
+import { ended, isEnded, type Lease } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** A draft that was begun, or taken up by a repeated request. */
@@ -42,6 +42,8 @@ export async function discardDraft(context: StagingContext, bundleId: string): P
   const lease = await leases.swap(bundleId, current =>
     current.state === 'draft' ? ended(current, 'failed', clock.now()) : current
   )
+  // Revoked or swept meanwhile: what came after that goes as well.
+  if (isEnded(lease) && lease.reason !== 'failed') return removeEnded(context, bundleId, lease)
   if (lease.reason !== 'failed') return
   await removeAttempts(context, bundleId, lease)
   await store.delete(indexKeys(lease.namespace, bundleId))

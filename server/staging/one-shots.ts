@@ -7,12 +7,14 @@ import { bundleIdFor } from './bundle-id.ts'
 import { currentManifest } from './current-manifest.ts'
 import { dataBytes, removeBytes } from './data-objects.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
+import { removeEnded } from './ending.ts'
 import { type Attempt, attemptAccount, dataKey, indexKeys, unnamed } from './keys.ts'
 import { layOut } from './lay-out.ts'
 import {
   type CommittedLease,
   committed,
   isCommitted,
+  isEnded,
   type Lease,
   refuseGone,
   uploadRunning,
@@ -233,6 +235,8 @@ export class OneShots {
     const { leases } = this.#context
     const isMine = (lease: Lease) => lease.state === 'draft' && lease.writer?.id === this.#writerId
     const lease = await leases.find(bundleId)
+    // Revoked or swept meanwhile: what came after that goes as well.
+    if (lease !== undefined && isEnded(lease)) return removeEnded(this.#context, bundleId, lease)
     if (lease === undefined || !isMine(lease)) return
     await this.#forgetAttempt({ bundleId, attempt: lease.attempt })
     await leases.swap(bundleId, current => (isMine(current) ? withoutWriter(current) : current))

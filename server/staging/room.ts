@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { StagingError } from '../../shared/errors.ts'
 import { MiB } from '../../shared/units.ts'
 import {
   type PutExpectations,
@@ -8,7 +9,9 @@ import {
   type StoredBytes,
   type StoreSpace
 } from '../storage/storage-driver.ts'
+import { unnamed } from './keys.ts'
 import type { CommittedLease, EndedLease } from './lease.ts'
+import type { Leases } from './leases.ts'
 import { type Figures, noRoom, type RequestedFile } from './limits.ts'
 import type { StagingContext } from './staging-context.ts'
 import { type Account, type Ledger, type UsedBytes, usedBytes } from './usage.ts'
@@ -31,7 +34,10 @@ export async function reserve(
   const { namespaceQuotaBytes, maxStoreBytes } = limits
   const { namespace, sizeBytes: askedBytes } = account
   const check = (others: Ledger) => {
-    refuseOver('STAGE_ERR_QUOTA', namespaceQuotaBytes, usedBytes(others, namespace))
+    // What has no namespace yet is looked at again when it is named.
+    if (namespace !== unnamed) {
+      refuseOver('STAGE_ERR_QUOTA', namespaceQuotaBytes, usedBytes(others, namespace))
+    }
     refuseOver('STAGE_ERR_NO_SPACE', maxStoreBytes, usedBytes(others))
   }
   await usage.reserve(account, check, instead)
@@ -69,10 +75,20 @@ export async function release(
   if (account === undefined || sizeBytes === undefined) return usage.drop(bundleId)
   const counted = { account, namespace, sizeBytes }
   const taker = lease.releasedBy ?? (await usage.takeOut(counted, randomUUID()))
-  const { releasedBy = taker } = await leases.swap(bundleId, current =>
-    current.releasedBy === undefined ? { ...current, releasedBy: taker } : current
-  )
-  await usage.close(counted, releasedBy)
+  await usage.close(counted, await confirmTaker(leases, bundleId, taker))
+}
+
+/** @returns whose removal counts; nobody's when the lease itself is forgotten: then all was counted off before */
+async function confirmTaker(leases: Leases, bundleId: string, taker: string): Promise<string> {
+  try {
+    const { releasedBy = taker } = await leases.swap(bundleId, current =>
+      current.releasedBy === undefined ? { ...current, releasedBy: taker } : current
+    )
+    return releasedBy
+  } catch (error) {
+    if (error instanceof StagingError && error.code === 'STAGE_ERR_NOT_FOUND') return 'nobody'
+    throw error
+  }
 }
 
 /** The bytes of one request whose files are known only as they arrive, reserved before they are taken. */

@@ -1,20 +1,29 @@
+import { hourMs, secondMs } from '../../shared/units.ts'
 import type { Clock } from './clock.ts'
 import type { SweepReport, SweepSummary } from './sweep.ts'
 
 /** What a runner of sweeps tells, beside what the sweeps themselves do. */
 export interface SweepRunnerReport extends SweepReport {
   done(summary: SweepSummary): void
+  /** The clock went ahead by so many milliseconds more than passed; no sweep for an hour. */
+  leaped(leapMs: number): void
   /** The whole sweep failed, for example because the store did; nothing was removed for that reason. */
   broken(error: unknown): void
 }
+
+/** What a clock may be corrected by between two sweeps. */
+const longestLeapMs = 60 * secondMs
 
 /** Sweeps now and then, never two at a time. */
 export class SweepRunner {
   readonly #sweep: (report: SweepReport, signal: AbortSignal) => Promise<SweepSummary>
   readonly #report: SweepRunnerReport
   readonly #stop = new AbortController()
+  readonly #clock: Clock
   readonly #stopClock: () => void
   #running: Promise<void> | undefined
+  #seen: { readonly nowMs: number; readonly steadyMs: number }
+  #waitUntilMs = Number.NEGATIVE_INFINITY
 
   /** @param intervalMs milliseconds from one start to the next; one that takes longer delays the next */
   constructor(
@@ -25,6 +34,8 @@ export class SweepRunner {
   ) {
     this.#sweep = sweep
     this.#report = report
+    this.#clock = clock
+    this.#seen = { nowMs: clock.now(), steadyMs: clock.steady() }
     this.#stopClock = clock.every(intervalMs, () => void this.run())
   }
 
@@ -44,10 +55,27 @@ export class SweepRunner {
   }
 
   async #runOnce(): Promise<void> {
+    if (!this.#isClockTrusted()) return
     try {
       this.#report.done(await this.#sweep(this.#report, this.#stop.signal))
     } catch (error) {
       this.#report.broken(error)
     }
+  }
+
+  /**
+   * A clock that leaps ahead would end what is not due. Whoever sets it wrong gets an hour to set it right; set right
+   * after it was wrong, it costs an hour.
+   */
+  #isClockTrusted(): boolean {
+    const seen = { nowMs: this.#clock.now(), steadyMs: this.#clock.steady() }
+    const before = this.#seen
+    this.#seen = seen
+    const leapMs = seen.nowMs - before.nowMs - (seen.steadyMs - before.steadyMs)
+    if (leapMs > longestLeapMs) {
+      this.#waitUntilMs = seen.steadyMs + hourMs
+      this.#report.leaped(leapMs)
+    }
+    return seen.steadyMs >= this.#waitUntilMs
   }
 }

@@ -1,7 +1,7 @@
 import { pMapIterable } from 'p-map'
 import { listAll } from '../storage/storage-driver.ts'
 import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
-import { dueFolder, dueHour, dueKey, dueRoot, leaseKey } from './keys.ts'
+import { dueFolder, dueHour, dueKey, dueRoot, isDueHour, leaseKey } from './keys.ts'
 import { ended, isEnded, type Lease } from './lease.ts'
 import type { StagingContext } from './staging-context.ts'
 
@@ -49,6 +49,8 @@ export class Sweep {
     const counts = { looked: 0, ended: 0, forgotten: 0, failed: 0 }
     const presentHour = dueHour(clock.now())
     for await (const hour of listAll(store, dueRoot)) {
+      // Something else may have got there: it must not keep the rest from being swept.
+      if (!isDueHour(hour)) continue
       if (hour > presentHour) break
       const look = (bundleId: string) => this.#lookOrReport(bundleId, `${dueFolder(hour)}${bundleId}`)
       const bundleIds = untilAborted(listAll(store, dueFolder(hour)), signal)

@@ -97,7 +97,8 @@ export class Usage {
     return this.#change(ledger => {
       const current = ledger.open[account]
       if (current === undefined || current.takenBy !== undefined) return ledger
-      return add(without(ledger, is(account)), namespace, sizeBytes, 1)
+      // Whatever other requests have reserved for this bundle was for nothing.
+      return add(without(ledger, isOf(bundleOf(account))), namespace, sizeBytes, 1)
     })
   }
 
@@ -255,8 +256,12 @@ export function addHeld(
   bytes: number,
   bundlesCount: number
 ): Ledger['held'] {
-  const before = held[namespace] ?? { bytes: 0, bundlesCount: 0 }
-  const after = { bytes: before.bytes + bytes, bundlesCount: before.bundlesCount + bundlesCount }
+  // A namespace may be called as something that every object has.
+  const before = Object.hasOwn(held, namespace) ? held[namespace] : undefined
+  const after = {
+    bytes: (before?.bytes ?? 0) + bytes,
+    bundlesCount: (before?.bundlesCount ?? 0) + bundlesCount
+  }
   const { [namespace]: _before, ...others } = held
   return after.bytes === 0 && after.bundlesCount === 0 ? others : { ...others, [namespace]: after }
 }

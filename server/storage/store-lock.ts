@@ -20,11 +20,17 @@ export async function lockStore(folder: string): Promise<() => void> {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   } catch (cause) {
     database.close()
+    if (!isBusy(cause)) throw cause
     throw new StorageError('busy', `the store ${folder} is in use by ${await holderOf(folder)}`, cause)
   }
   const holder = `process ${pid} on ${hostname()} since ${new Date().toISOString()}`
   await writeFile(join(folder, 'lock.txt'), `${holder}\n`, { mode: 0o600 })
   return () => database.close()
+}
+
+/** SQLite's result code SQLITE_BUSY; everything else is a fault of the file. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 5
 }
 
 async function holderOf(folder: string): Promise<string> {

@@ -3,6 +3,7 @@ import type { Clock } from '../../server/staging/clock.ts'
 /** A clock that stands still until a test moves it. */
 export class TestClock implements Clock {
   #nowMs: number
+  #steadyMs = 0
   readonly #tasks = new Set<{ readonly periodMs: number; readonly task: () => void; nextMs: number }>()
 
   constructor(startMs = Date.now()) {
@@ -10,11 +11,17 @@ export class TestClock implements Clock {
   }
 
   now = (): number => this.#nowMs
+  steady = (): number => this.#steadyMs
 
   every(periodMs: number, task: () => void): () => void {
     const entry = { periodMs, task, nextMs: this.#nowMs + periodMs }
     this.#tasks.add(entry)
     return () => this.#tasks.delete(entry)
+  }
+
+  /** Somebody sets the time: no time has passed. */
+  leap(ms: number): void {
+    this.#nowMs += ms
   }
 
   /** How many periodic tasks are running. */
@@ -25,6 +32,7 @@ export class TestClock implements Clock {
   /** Moves the time on by `ms` milliseconds, running what falls due on the way. */
   advance(ms: number): void {
     this.#nowMs += ms
+    this.#steadyMs += ms
     for (const entry of this.#tasks) {
       for (; entry.nextMs <= this.#nowMs; entry.nextMs += entry.periodMs) entry.task()
     }

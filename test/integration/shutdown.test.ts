@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { get, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage, request } from 'node:http'
 import t from 'tap'
 import { bundlesPath, entryPath } from '../../shared/paths.ts'
 import { namespace, startRefusedStage, startStage } from './helpers/programs.ts'
@@ -13,8 +13,8 @@ t.test(
   async t => {
     const { stage, staged, digests } = await stageFile(t)
     const url = stage.url + entryPath(namespace, staged.bundleId, 'files/data.bin')
-    const request = get(url, { headers: { authorization: `Bearer ${staged.token}` } })
-    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    const download = get(url, { headers: { authorization: `Bearer ${staged.token}` } })
+    const [answer] = (await once(download, 'response')) as [IncomingMessage]
 
     stage.child.kill('SIGTERM')
     await stage.line('server stopping')
@@ -52,11 +52,14 @@ t.test('one store has one server, until that server is gone, however it went', a
   })
 })
 
+/** Only its head: a server that refuses closes, and whoever still writes may never read why. */
 async function postUpload(url: string, credentialFile: string) {
   const authorization = `Bearer ${(await readFile(credentialFile, 'utf8')).trim()}`
-  const body = new FormData()
-  body.append('files', new Blob(['late']), 'late.txt')
-  const options = { method: 'POST', headers: { authorization }, body, signal: AbortSignal.timeout(10_000) }
-  const answer = await fetch(url + bundlesPath(namespace), options)
-  return { status: answer.status, retryAfter: answer.headers.get('retry-after'), body: await answer.json() }
+  const headers = { authorization, 'content-type': 'multipart/form-data; boundary=B', 'content-length': 1000 }
+  const asked = request(url + bundlesPath(namespace), { method: 'POST', headers, timeout: 10_000 })
+  asked.flushHeaders()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const body = JSON.parse(Buffer.concat(await answer.toArray()).toString())
+  asked.destroy()
+  return { status: answer.statusCode, retryAfter: answer.headers['retry-after'], body }
 }

@@ -36,7 +36,7 @@ export class World {
     return this.#nowMs
   }
 
-  readonly clock: Clock = { now: () => this.#nowMs, every: () => () => {} }
+  readonly clock: Clock = { now: () => this.#nowMs, steady: () => this.#nowMs, every: () => () => {} }
 
   advance(ms: number): void {
     this.#nowMs += ms

@@ -189,3 +189,18 @@ t.test('verify ends with 130 after Ctrl-C, however much there is to read', async
   t.equal(await ended, 130)
   t.equal(lines.at(-1), 'spark-stage-server: stopped before the end; nothing was changed')
 })
+
+t.test('a server whose address is taken ends with 2, and leaves its store to the next', async t => {
+  const home = t.testdir()
+  const env = (name: string) => ({
+    SPARK_STAGE_UPLOAD_AUTH: 'none',
+    SPARK_STAGE_STORE: pathToFileURL(join(home, name)).href
+  })
+  const first = start(t, env('first'))
+  const { port } = new URL(await addressOf(first))
+
+  const second = start(t, { ...env('second'), SPARK_STAGE_PORT: port })
+  t.equal(await second.ended, 2)
+  t.match(second.lines.join('\n'), /EADDRINUSE/)
+  await addressOf(start(t, env('second')))
+})

@@ -39,15 +39,29 @@ export class LedgerCheck {
       return
     }
     const { account, namespace, sizeBytes } = lease
-    // Once released, or when it never came to a commit, nothing of an ended bundle counts.
-    if (lease.state === 'ended' && (account === undefined || lease.releasedBy !== undefined)) return
+    // What never came to a commit counts no more once it has ended.
+    if (lease.state === 'ended' && account === undefined) return
     const own = (this.#openOf.get(bundleId) ?? []).filter(
       ([name]) => account === undefined || name === account
     )
+    if (lease.releasedBy !== undefined) {
+      this.#countReleased(lease, own)
+      return
+    }
     this.#open.push(...own)
     if (own.length === 0 && account !== undefined && sizeBytes !== undefined) {
       this.#held = addHeld(this.#held, namespace, sizeBytes, 1)
     }
+  }
+
+  /** One that was taken out a second time, too late to know better, is put back at its next look. */
+  #countReleased(
+    { namespace, releasedBy, sizeBytes = 0 }: Lease,
+    own: readonly (readonly [string, OpenAccount])[]
+  ): void {
+    const again = own.filter(([, { takenBy }]) => takenBy !== undefined && takenBy !== releasedBy)
+    this.#open.push(...again)
+    if (again.length > 0) this.#held = addHeld(this.#held, namespace, -sizeBytes, -1)
   }
 
   verdict(): LedgerVerdict {

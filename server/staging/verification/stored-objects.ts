@@ -21,7 +21,12 @@ const leaseSchemas = {
     attempt: count
   }),
   draft: Type.Object({}),
-  committed: Type.Object({ namespace: Type.String({ minLength: 1 }), tokenExpiresAtMs: count }),
+  committed: Type.Object({
+    namespace: Type.String({ minLength: 1 }),
+    tokenExpiresAtMs: count,
+    account: text,
+    sizeBytes: count
+  }),
   ended: Type.Object({ reason: text, endedAtMs: count })
 }
 

@@ -131,3 +131,82 @@ t.test('a declaration that is overtaken by the commit of the same draft counts n
 
   t.same(await staging.usage.read(), { held: {}, open: {} })
 })
+
+t.test('a revocation that meets the last sweep counts the bundle off once', async t => {
+  const objects: Objects = new Map()
+  const hooks: { onTaken?: () => void } = {}
+  const store = watchStore(
+    simulatedStore(objects, async () => {}),
+    {
+      after: (method, [key, text]) => {
+        if (method === 'replace' && key === 'usage.json' && String(text).includes('takenBy'))
+          hooks.onTaken?.()
+      }
+    }
+  )
+  const staging = stagingOver(store)
+  const upload = { files: oneFile(), announcedBytes: 100 }
+  const { bundleId } = await staging.oneShots.stage(uploader, undefined, upload, never)
+  hooks.onTaken = () => {
+    // All of it was done by another meanwhile: counted off, and the lease forgotten.
+    objects.set(
+      'usage.json',
+      objects.get('usage.json')?.replace('"held":{}', '"held":{"ns":{"bytes":-5,"bundlesCount":-1}}') ?? ''
+    )
+    for (const key of objects.keys()) if (key.endsWith('/lease.json')) objects.delete(key)
+  }
+
+  await staging.bundles.revoke('ns', bundleId)
+
+  t.same(await staging.usage.read(), { held: {}, open: {} })
+})
+
+t.test('a lease that cannot be swapped for another reason fails the removal', async t => {
+  let isBroken = false
+  const store = watchStore(
+    simulatedStore(new Map(), async () => {}),
+    {
+      after: (method, [key, text]) => {
+        if (method === 'replace' && key === 'usage.json' && String(text).includes('takenBy')) isBroken = true
+      },
+      before: method => {
+        if (isBroken && method === 'read') throw new StorageError('broken', 'cannot read')
+      }
+    }
+  )
+  const staging = stagingOver(store)
+  const upload = { files: oneFile(), announcedBytes: 100 }
+  const { bundleId } = await staging.oneShots.stage(uploader, undefined, upload, never)
+
+  await t.rejects(staging.bundles.revoke('ns', bundleId), { name: 'StorageError', failure: 'broken' })
+})
+
+for (const key of [undefined, 'key']) {
+  t.test(
+    `an upload ${key === undefined ? 'without' : 'with'} a key whose bundle is revoked meanwhile leaves nothing`,
+    async t => {
+      const objects: Objects = new Map()
+      const staging = stagingOver(simulatedStore(objects, async () => {}))
+      async function* files() {
+        yield* oneFile()
+        const [lease = ''] = [...objects.keys()].filter(name => name.endsWith('/lease.json'))
+        await staging.bundles.revoke('ns', lease.split('/')[1] ?? '')
+        yield { kind: 'files', name: 'b', source: Readable.from(['more bytes']) }
+      }
+
+      const staged = staging.oneShots.stage(
+        uploader,
+        key,
+        { files: files(), announcedBytes: undefined },
+        never
+      )
+
+      await t.rejects(staged, { code: 'STAGE_ERR_GONE' })
+      t.same(
+        [...objects.keys()].filter(name => name.includes('/data/') || name.includes('/manifest')),
+        []
+      )
+      t.same(await staging.usage.read(), { held: {}, open: {} })
+    }
+  )
+}

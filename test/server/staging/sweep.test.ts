@@ -137,6 +137,7 @@ t.test('sweeps never overlap, and stopping waits for the one that runs', async t
   const runner = new SweepRunner(sweep, clock, minuteMs, {
     ...silent,
     done: told => done.push(told),
+    leaped: () => t.fail('nobody set the clock'),
     broken: error => void t.fail(`${error}`)
   })
 
@@ -152,4 +153,66 @@ t.test('sweeps never overlap, and stopping waits for the one that runs', async t
 
   t.equal(started, 2)
   t.same(done, [summary, summary])
+})
+
+t.test(
+  'a clock that leaps ahead ends nothing for an hour; one that is set a little, or back, is no matter',
+  async t => {
+    const clock = new TestClock()
+    const leaps: number[] = []
+    let sweepsCount = 0
+    const sweep = async () => {
+      sweepsCount += 1
+      return { looked: 0, ended: 0, forgotten: 0, failed: 0 }
+    }
+    const runner = new SweepRunner(sweep, clock, 60 * minuteMs * 24 * 365, {
+      ...silent,
+      done: () => {},
+      leaped: ms => leaps.push(ms),
+      broken: error => void t.fail(`${error}`)
+    })
+
+    clock.leap(30_000)
+    await runner.run()
+    clock.leap(-60 * minuteMs)
+    await runner.run()
+    t.equal(sweepsCount, 2)
+    clock.leap(30 * 24 * 60 * minuteMs)
+    await runner.run()
+    clock.leap(-30 * 24 * 60 * minuteMs)
+    clock.advance(59 * minuteMs)
+    await runner.run()
+    t.equal(sweepsCount, 2)
+    clock.advance(minuteMs)
+    await runner.run()
+
+    t.equal(sweepsCount, 3)
+    t.same(leaps, [30 * 24 * 60 * minuteMs])
+    await runner.stop()
+  }
+)
+
+t.test('what is no hour among the markers keeps nothing from being swept', async t => {
+  const objects: Objects = new Map([
+    ['due/.DS_Store', ''],
+    [`due/2026-01-01T00/${'a'.repeat(32)}`, '']
+  ])
+  const store = simulatedStore(objects, async () => {})
+  const times = { leaseMs: 7 * 86_400_000, draftLeaseMs: 3_600_000, maxAgeMs: 365 * 86_400_000 }
+  const staging = createStaging(store, new TestClock(), times, { maxUploadBytes: 1000, maxEntriesCount: 10 })
+
+  t.match(await staging.sweep(silent, new AbortController().signal), { looked: 1, failed: 0 })
+})
+
+t.test('a server whose clock is set far ahead says so, and removes nothing', async t => {
+  const clock = new TestClock()
+  const server = await startServer(t, { clock })
+  await stage(server, [['files', 'a.txt', 'bytes']])
+  const before = await server.files()
+
+  clock.leap(30 * dayMs)
+  clock.advance(minuteMs)
+  await until(() => server.logLines.some(line => line.includes('clock went ahead')))
+
+  t.same(await server.files(), before)
 })

@@ -179,3 +179,22 @@ t.test('what was found by looking takes the place of what was counted', async t 
 
   t.same(usedBytes(await usage.read()), { heldBytes: 7, reservedBytes: 0 })
 })
+
+t.test('a namespace may be called as something that every object has', async t => {
+  const usage = usageOver(new Map())
+
+  await usage.reserve({ ...bundle, namespace: 'constructor' }, admit)
+  await usage.settle({ ...bundle, namespace: 'constructor' })
+
+  t.same(await usage.read(), { held: { constructor: { bytes: 100, bundlesCount: 1 } }, open: {} })
+})
+
+t.test('what other requests had reserved for a bundle goes with its commit', async t => {
+  const usage = usageOver(new Map())
+  await usage.reserve({ ...bundle, account: `${bundleId}/a commit that failed` }, admit)
+  await usage.reserve(bundle, admit)
+
+  await usage.settle(bundle)
+
+  t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
+})

@@ -40,6 +40,17 @@ t.test('a second server on one store is told who has it, and may have it once th
   await second.close()
 })
 
+t.test('a lock file that is none is told as that, and not as another process', async t => {
+  const folder = join(t.testdir(), 'store')
+  await (await LocalDriver.open(folder)).close()
+  await writeFile(join(folder, 'lock.db'), 'x'.repeat(5000))
+
+  await t.rejects(LocalDriver.open(folder), {
+    failure: 'broken',
+    message: /cannot be a store: .*not a database/
+  })
+})
+
 t.test('what a dead server left half-written is removed at the next start', async t => {
   const folder = join(t.testdir(), 'store')
   await (await LocalDriver.open(folder)).close()

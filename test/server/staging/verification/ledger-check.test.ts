@@ -31,6 +31,10 @@ const right: Readonly<Record<string, readonly [Lease, Ledger]>> = {
     { ...ended, releasedBy: 'a removal' },
     { held: {}, open: {} }
   ],
+  'one that was taken out twice, before it is put back': [
+    { ...ended, releasedBy: 'another removal' },
+    { held: { ns: { bytes: -7, bundlesCount: -1 } }, open: { [account]: taken } }
+  ],
   'a draft that has ended': [
     { ...lease, state: 'ended' },
     { held: {}, open: {} }
