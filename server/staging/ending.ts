@@ -1,8 +1,8 @@
 import { dayMs } from '../../shared/units.ts'
+import { release } from './accounts.ts'
 import { removeBytes } from './data-objects.ts'
 import { dueKey, indexKeys } from './keys.ts'
 import type { EndedLease, Lease, LeaseTimes } from './lease.ts'
-import { release } from './room.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** When a lease that has ended is of no use any more: no token is valid, no key is repeated. Ms since the epoch. */

@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { StagingError } from '../../shared/errors.ts'
 import { secondMs } from '../../shared/units.ts'
+import { reserve, settle } from './accounts.ts'
 import { type ArrivingFile, digest, keepFirstData, receiveFiles } from './arriving-files.ts'
+import { ArrivingRoom } from './arriving-room.ts'
 import { bundleIdFor } from './bundle-id.ts'
 import { currentManifest } from './current-manifest.ts'
 import { dataBytes, removeBytes } from './data-objects.ts'
+import { putBytes } from './disk-space.ts'
 import { beginDraft, discardDraft } from './draft-steps.ts'
 import { removeEnded } from './ending.ts'
 import { type Attempt, attemptAccount, dataKey, indexKeys, unnamed } from './keys.ts'
@@ -21,7 +24,6 @@ import {
   withoutWriter
 } from './lease.ts'
 import { publicEntries, type StoredEntry } from './manifests.ts'
-import { ArrivingRoom, putBytes, reserve, settle } from './room.ts'
 import type { StagingContext, Uploader } from './staging-context.ts'
 
 /** A running one-shot upload says this often that it is alive, and is believed for twice as long. */
