@@ -56,13 +56,11 @@ export class DurableFiles {
   }
 
   /** @returns whether it was there; the folder is not synced */
-  async unlinkIfThere(path: string): Promise<boolean> {
+  async unlinkIfThere(path: string): Promise<void> {
     try {
       await this.#disk.unlink(path)
-      return true
     } catch (error) {
-      if (diskErrorCode(error) === 'ENOENT') return false
-      throw error
+      if (diskErrorCode(error) !== 'ENOENT') throw error
     }
   }
 

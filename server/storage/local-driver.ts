@@ -172,7 +172,9 @@ export class LocalDriver implements StorageDriver {
 
   async list(folder: string, after: string, limit: number): Promise<readonly string[]> {
     try {
-      return await smallestNames(await this.#disk.opendir(this.#path(folder)), after, limit)
+      const names = await smallestNames(await this.#disk.opendir(this.#path(folder)), after, limit)
+      if (names.length === 0 && after === '') await this.#tidyEmpty(this.#path(folder))
+      return names
     } catch (error) {
       if (diskErrorCode(error) === 'ENOENT') return []
       throw asStorageError(error, `list ${folder}`)
@@ -184,7 +186,9 @@ export class LocalDriver implements StorageDriver {
       const folders = new Set<string>()
       for (const key of keys) {
         const path = this.#path(key)
-        if (await this.#swaps.run(key, () => this.#files.unlinkIfThere(path))) folders.add(dirname(path))
+        await this.#swaps.run(key, () => this.#files.unlinkIfThere(path))
+        // Also where nothing was: a crash may have come between an object's removal and its folder's.
+        folders.add(dirname(path))
       }
       for (const folder of folders) await this.#folders.prune(folder)
     } catch (error) {
@@ -222,6 +226,12 @@ export class LocalDriver implements StorageDriver {
     // Another process may have the store from now on: whatever still runs here must not write any more.
     if (!this.#isClosed) this.#unlock()
     this.#isClosed = true
+  }
+
+  /** Only a crash leaves an empty folder; one that is just being filled is made again by who fills it. */
+  async #tidyEmpty(path: string): Promise<void> {
+    // The folders at the top stay.
+    if (dirname(path) !== this.#root) await this.#folders.prune(path)
   }
 
   async #publish<T>(key: string, how: Publication, write: (aside: string) => Promise<T>): Promise<T> {

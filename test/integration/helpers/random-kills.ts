@@ -76,6 +76,7 @@ async function endAll(t: Test, home: string, kept: KeptBundles): Promise<void> {
   const startedMs = Date.now()
   // A revocation that met the sweep's last look may have filed one more look, of which nothing comes.
   const isLater = (path: string) => path.startsWith('due/') && path.slice(4, 17) > new Date().toISOString()
+  const laterLooks = async () => (await storeFiles(last.store)).filter(isLater)
   const remains = async () => (await storeFiles(last.store)).filter(path => !isLater(path))
   while ((await remains()).length > 0 && Date.now() - startedMs < maxAgeSeconds * secondMs + lastSweepsMs) {
     await setTimeout(250)
@@ -89,6 +90,8 @@ async function endAll(t: Test, home: string, kept: KeptBundles): Promise<void> {
   t.match(stdout, /^findings {3}damaged 0, orphan 0, unmarked 0$/m)
   t.match(stdout, /^ledger {5}counts what is there$/m)
   t.match(stdout, /^bundles {4}committed 0, draft 0, ended 0$/m)
+  const pendingCount = (await laterLooks()).length
+  t.match(stdout, new RegExp(`^pending {4}${pendingCount}, `, 'm'), 'not even an empty folder')
   t.equal(code, 0)
 }
 

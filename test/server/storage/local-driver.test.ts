@@ -1,3 +1,4 @@
+import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { LocalDriver } from '../../../server/storage/local-driver.ts'
@@ -9,4 +10,32 @@ storageContract(t, async t => {
   const driver = await LocalDriver.open(folder)
   t.teardown(() => driver.close())
   return { driver, keys: () => storeFiles(folder) }
+})
+
+t.test(
+  'an empty folder that a crash left goes at the next look into it, and at the next delete from it',
+  async t => {
+    const folder = join(t.testdir(), 'store')
+    const driver = await LocalDriver.open(folder)
+    t.teardown(() => driver.close())
+    const [listed, deletedFrom] = [join(folder, 'bundles/a/0/data'), join(folder, 'index/team-a')]
+    await mkdir(listed, { recursive: true })
+    await mkdir(deletedFrom, { recursive: true })
+
+    const names = await driver.list('bundles/a/0/data/', '', 10)
+    await driver.delete(['index/team-a/b'])
+
+    t.same(names, [])
+    t.same((await readdir(folder)).sort(), ['lock.db', 'tmp'])
+  }
+)
+
+t.test('the folder for what is being written stays, however empty', async t => {
+  const folder = join(t.testdir(), 'store')
+  const driver = await LocalDriver.open(folder)
+  t.teardown(() => driver.close())
+
+  await driver.countUnfinished()
+
+  t.ok((await stat(join(folder, 'tmp'))).isDirectory())
 })
