@@ -1,0 +1,5 @@
+public class First {
+  public static String say() {
+    return "first";
+  }
+}

@@ -1,0 +1,5 @@
+public class Remote {
+  public static String say() {
+    return "remote";
+  }
+}

@@ -1,0 +1,5 @@
+public class Second {
+  public static String say() {
+    return "second";
+  }
+}

@@ -1,0 +1,5 @@
+public class Third {
+  public static String say() {
+    return "third";
+  }
+}
