@@ -4,6 +4,7 @@ import { exitCodes } from '../shared/exit-codes.ts'
 import { openReport } from '../shared/progress.ts'
 import { ClientError, exitCodeOf } from './client-error.ts'
 import type { Renewed } from './commands/renew.ts'
+import type { OpenCluster } from './commands/submit.ts'
 import { type BundleDone, type BundleOutcome, exitCodeOfAll, isFailure } from './each-bundle.ts'
 import {
   readBundlesOptions,
@@ -11,17 +12,19 @@ import {
   readGetOptions,
   readListOptions,
   readPutOptions,
+  readSubmitOptions,
   readTokenOptions
 } from './options.ts'
 import { buildProgram } from './program.ts'
 import { chooseStyle, printFailure, printResult } from './report.ts'
+import { Stopped } from './stopped.ts'
 
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   // Once: a second Ctrl-C ends the program the hard way.
   process.once(name, () => {
     process.exitCode = 128 + constants.signals[name]
-    stop.abort()
+    stop.abort(new Stopped(name))
   })
 }
 
@@ -89,6 +92,20 @@ const program = buildProgram({
     const result = await doctor(read, line => json || printResult(describeCheck(line, marks)), stop.signal)
     if (json) printResult(JSON.stringify(result))
     process.exitCode = result.exitCode
+  },
+  submit: async (flags, args) => {
+    const options = readSubmitOptions(flags, args)
+    const { submit, describeSubmit } = await import('./commands/submit.ts')
+    const open: OpenCluster = async place => (await import('./kubernetes/cluster.ts')).openCluster(place)
+    const report = await reportFor(options.json)
+    const result = await submit(options, open, report, stop.signal)
+    // Standard output belongs to spark-submit.
+    if (options.json) printResult(JSON.stringify(result))
+    else if (result.staged === 'dry run') printResult(describeSubmit(result))
+    else if (result.staged && result.exitCode === 0) report.note(describeSubmit(result))
+    else if (result.staged) printFailure(describeSubmit(result))
+    // A signal has set its own.
+    process.exitCode ??= 'exitCode' in result ? result.exitCode : exitCodes.ok.code
   }
 })
 
@@ -96,7 +113,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (stop.signal.aborted) {
-    printFailure('stopped; a draft that was begun expires by itself')
+    printFailure((error instanceof Stopped ? error : stop.signal.reason).message)
   } else if (error instanceof CommanderError) {
     // It has printed its own text.
     process.exitCode = error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code

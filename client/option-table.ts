@@ -1,9 +1,9 @@
 import type { Kind } from '../shared/names.ts'
 
 /** Every command that asks a server as an uploader, and so needs to know its credential. */
-const uploaders = ['put', 'ls', 'rm', 'renew', 'token', 'doctor'] as const
+const uploaders = ['put', 'ls', 'rm', 'renew', 'token', 'doctor', 'submit'] as const
 const patient = ['put', 'get', 'ls', 'rm', 'renew', 'token'] as const
-const all = [...patient, 'doctor'] as const
+const all = [...patient, 'doctor', 'submit'] as const
 
 /** Which command an option belongs to. */
 export type CommandName = (typeof all)[number]
@@ -99,7 +99,7 @@ export const optionTable = [
       'Where the download token is written, readable by you alone; <id> stands for the id of the bundle.'
   },
   {
-    commands: ['put', 'get'],
+    commands: ['put', 'get', 'submit'],
     flag: '--parallel',
     value: 'N',
     unit: 'count',
@@ -107,12 +107,44 @@ export const optionTable = [
     sentence: 'Files sent or fetched at the same time, 1 to 64.'
   },
   {
-    commands: patient,
+    commands: [...patient, 'submit'],
     flag: '--give-up-seconds',
     value: 'N',
     unit: 'seconds',
     defaultValue: '300',
     sentence: 'How long to go on asking when nothing goes forward.'
+  },
+  {
+    commands: ['submit'],
+    flag: '--service-account',
+    value: 'NAME',
+    variable: 'SPARK_STAGE_SERVICE_ACCOUNT',
+    unit: 'name',
+    sentence:
+      "Service account whose token is the upload credential; with a server behind k8s:// the driver's is taken."
+  },
+  {
+    commands: ['submit'],
+    flag: '--audience',
+    value: 'TEXT',
+    variable: 'SPARK_STAGE_AUDIENCE',
+    unit: 'text',
+    defaultValue: 'spark-stage',
+    sentence: "What such a token is for: the server's SPARK_STAGE_INSTANCE."
+  },
+  {
+    commands: ['submit'],
+    flag: '--spark-submit',
+    value: 'FILE',
+    unit: 'path',
+    sentence: 'The spark-submit to run, in place of the one in SPARK_HOME or on the PATH.'
+  },
+  {
+    commands: ['submit'],
+    flag: '--dry-run',
+    unit: 'true or false',
+    defaultValue: 'false',
+    sentence: 'Print what would be staged, the command and the pod templates, and touch nothing.'
   },
   {
     commands: all,

@@ -75,6 +75,28 @@ export interface DoctorOptions extends ServerAddress {
   readonly download?: { readonly bundle: BundleName; readonly tokenFile: string } | undefined
 }
 
+/** What `submit` is to do. */
+export interface SubmitOptions {
+  /** What follows `--`: spark-submit's own arguments. */
+  readonly args: readonly string[]
+  /** As it was written: the properties may name another, and it may be a Service behind `k8s://`. */
+  readonly server?: string | undefined
+  readonly caFile?: string | undefined
+  readonly allowPlaintext: boolean
+  readonly uploadTokenFile?: string | undefined
+  readonly serviceAccount?: string | undefined
+  readonly audience: string
+  readonly sparkSubmit?: string | undefined
+  readonly parallelCount: number
+  readonly giveUpMs: number
+  readonly dryRun: boolean
+  readonly json: boolean
+  /** The user's own, which spark-submit gets whole. */
+  readonly environment: NodeJS.ProcessEnv
+  readonly workingDirectory: string
+  readonly isTerminal: boolean
+}
+
 /**
  * The options of `put`: a flag wins over its variable, a variable over the default.
  *
@@ -138,6 +160,28 @@ export function readTokenOptions(flags: Flags, name: string, env = process.env):
   const read = openReader('token', flags, env)
   const bundle = parseBundleName(name, 'the bundle')
   return Object.freeze({ ...readUploader(read, env), bundle, tokenOut: read.text('--token-out') })
+}
+
+/** The options of `submit`, read as those of `put`. @throws ClientError (usage) */
+export function readSubmitOptions(flags: Flags, args: readonly string[], env = process.env): SubmitOptions {
+  const read = openReader('submit', flags, env)
+  return Object.freeze({
+    args,
+    server: read.optional('--server'),
+    caFile: read.optional('--ca-file'),
+    allowPlaintext: read.switch('--allow-plaintext'),
+    uploadTokenFile: read.optional('--upload-token-file'),
+    serviceAccount: read.optional('--service-account'),
+    audience: read.text('--audience'),
+    sparkSubmit: read.optional('--spark-submit'),
+    parallelCount: read.count('--parallel', 64),
+    giveUpMs: read.count('--give-up-seconds', 86_400) * secondMs,
+    dryRun: read.switch('--dry-run'),
+    json: read.switch('--json'),
+    environment: env,
+    workingDirectory: process.cwd(),
+    isTerminal: process.stdin.isTTY === true
+  })
 }
 
 /**

@@ -14,6 +14,8 @@ export interface CommandActions {
   renew(flags: Flags, bundles: readonly string[]): Promise<void>
   token(flags: Flags, bundle: string): Promise<void>
   doctor(flags: Flags): Promise<void>
+  /** `args` are spark-submit's own. */
+  submit(flags: Flags, args: readonly string[]): Promise<void>
 }
 
 /**
@@ -34,7 +36,8 @@ export function buildProgram(actions: CommandActions): Command {
     buildForBundles('rm', 'Revokes bundles now: their tokens open nothing any more.', actions.rm),
     buildForBundles('renew', 'Gives bundles another full lease and prints its end.', actions.renew),
     buildToken(actions),
-    buildDoctor(actions)
+    buildDoctor(actions),
+    buildSubmit(actions)
   ])
     program.addCommand(command)
   return program
@@ -94,6 +97,14 @@ function buildDoctor(actions: CommandActions): Command {
   addOptions(doctor, 'doctor')
   refuseArguments(doctor, 'Name the bundle with --bundle.', () => actions.doctor(flagsOf(doctor)))
   return doctor.usage('--server URL --namespace NS [--bundle NS/ID --token-file FILE] [options]')
+}
+
+function buildSubmit(actions: CommandActions): Command {
+  const submit = newCommand('submit', 'Stages the local files of a spark-submit command line and runs it.')
+  addOptions(submit, 'submit')
+  submit.argument('[arguments...]', "After --: spark-submit's own arguments, as they are.")
+  submit.action((args: readonly string[]) => actions.submit(flagsOf(submit), args))
+  return submit.usage('[options] -- <arguments of spark-submit>')
 }
 
 function newCommand(name: CommandName, description: string): Command {

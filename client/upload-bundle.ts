@@ -15,6 +15,8 @@ export interface UploadRequest {
   readonly idempotencyKey: string
   /** Files sent at the same time. */
   readonly parallelCount: number
+  /** Told of the draft as soon as it is there. */
+  readonly onDraft?: (bundleId: string) => void
 }
 
 /** A committed bundle, and what it took. */
@@ -44,6 +46,7 @@ export async function uploadBundle(
   const { namespace } = request
   const byDigest = new Map(request.files.map(file => [file.sha256, file]))
   const { bundleId, missing } = await openDraft(server, request, signal)
+  request.onDraft?.(bundleId)
   const sent = new Set<HashedFile>()
   for (let wanted = missing, number = 1; ; number += 1) {
     const files = wanted.flatMap(digest => byDigest.get(digest) ?? [])

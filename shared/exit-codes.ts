@@ -21,6 +21,10 @@ export const exitCodes = {
   unsound: {
     code: 15,
     meaning: 'The store has damage, or something that no sweep will ever remove; the output names each.'
+  },
+  applicationFailed: {
+    code: 16,
+    meaning: 'The driver or an init container failed although spark-submit ended well.'
   }
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly meaning: string }>>
 

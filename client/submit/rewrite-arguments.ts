@@ -25,6 +25,8 @@ export interface Staging {
   readonly stagingDirectory: string
   /** The path of each one below that folder, `jars/util.jar`. */
   readonly paths: ReadonlyMap<LocalDependency, string>
+  /** Further properties that have to be so, by key. */
+  readonly properties?: ReadonlyMap<string, string>
 }
 
 /**
@@ -58,6 +60,7 @@ export function rewriteArguments(submission: Submission, staging: Staging): read
   if (schemes !== undefined) setProperty(avoidDownloadSchemes, schemes)
   const interpreter = stagedInterpreter(submission, staging)
   if (interpreter !== undefined) setProperty('spark.pyspark.driver.python', interpreter)
+  for (const [key, value] of staging.properties ?? []) setProperty(key, value)
 
   const primaryAt = tokens.findIndex(({ type }) => type === 'primary')
   return writeArguments(tokens.toSpliced(primaryAt < 0 ? tokens.length : primaryAt, 0, ...additions))

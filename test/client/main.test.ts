@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import t from 'tap'
@@ -242,4 +242,33 @@ t.test('a fault of the program itself ends with 1 and its stack', async t => {
 
   t.equal(run.code, 1)
   t.match(run.stderr, /spark-stage: TypeError: broken\n +at /)
+})
+
+t.test('submit hands spark-submit what is not ours, and its exit code back', async t => {
+  const cwd = t.testdir({ 'app.py': '', 'spark-submit': '#!/bin/sh\necho "$@"\nexit 7\n' })
+  await chmod(join(cwd, 'spark-submit'), 0o755)
+  const submit = ['submit', '--spark-submit', './spark-submit']
+
+  const run = await runClient([...submit, '--', '--version', '-v'], cwd)
+  const json = await runClient([...submit, '--json', '--', '--version'], cwd)
+
+  t.match(run, { code: 7, stdout: '--version -v\n', stderr: /nothing to stage/ })
+  t.match(json, { code: 7, stderr: '--version\n' })
+  t.match(JSON.parse(json.stdout), { staged: false, exitCode: 7 })
+})
+
+t.test('submit --dry-run prints files, command and templates, or one object', async t => {
+  const cwd = t.testdir({ 'app.py': 'print(1)', 'spark-submit': '' })
+  await chmod(join(cwd, 'spark-submit'), 0o755)
+  const args = [
+    ...['submit', '--dry-run', '--spark-submit', './spark-submit', '--server', 'k8s://a/b'],
+    ...['--', '--master', 'k8s://k', '--deploy-mode', 'cluster'],
+    ...['-c', 'spark.kubernetes.initcontainer.image=i', 'app.py']
+  ]
+
+  const run = await runClient(args, cwd)
+  const json = await runClient(args.toSpliced(1, 0, '--json'), cwd)
+
+  t.match(run, { code: 0, stdout: /viewfs:[\s\S]*# driver\.yaml/ })
+  t.match(JSON.parse(json.stdout), { staged: 'dry run', server: 'k8s://a/b', totalBytes: 8 })
 })

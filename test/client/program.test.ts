@@ -9,6 +9,7 @@ interface Called {
   readonly flags: Flags
   readonly selections?: readonly Selection[]
   readonly bundles?: readonly string[] | string
+  readonly args?: readonly string[]
 }
 
 /** A program whose commands only note what they were called with. */
@@ -21,7 +22,8 @@ function recordingProgram() {
     rm: async (flags, bundles) => void called.push({ command: 'rm', flags, bundles }),
     renew: async (flags, bundles) => void called.push({ command: 'renew', flags, bundles }),
     token: async (flags, bundles) => void called.push({ command: 'token', flags, bundles }),
-    doctor: async flags => void called.push({ command: 'doctor', flags })
+    doctor: async flags => void called.push({ command: 'doctor', flags }),
+    submit: async (flags, args) => void called.push({ command: 'submit', flags, args })
   })
   return { program, called }
 }
@@ -72,6 +74,16 @@ t.test('what is not expected is refused with what to do', async t => {
   await t.rejects(parse('token', 'a/1', 'b/2'), { code: 'commander.excessArguments' })
   await t.rejects(parse('fetch'), { code: 'commander.unknownCommand' })
   await t.rejects(parse('get', '--jar', 'x'), { code: 'commander.unknownOption' })
+})
+
+t.test('what follows -- is for spark-submit, whatever it looks like', async t => {
+  const own = ['--master', 'x', '--help', '--json', 'app.py', '--', '-v']
+
+  const called = await parse('submit', '--dry-run', '--', ...own)
+
+  t.strictSame(called?.args, own)
+  t.match(called?.flags, { 'dry-run': true, json: undefined })
+  await t.rejects(parse('submit', '--master', 'x'), { code: 'commander.unknownOption' })
 })
 
 t.test('the help of each command is its part of the tables', async t => {

@@ -35,7 +35,7 @@ export async function makeAuthority(): Promise<void> {
  * @param groups organisations of the certificate, for example `system:masters`
  */
 export async function userCertificate(user: string, groups: readonly string[]): Promise<Certificate> {
-  const paths = certificatePaths(`user-${user.replace(/[^\w-]/g, '-')}`)
+  const paths = certificatePaths(['user', user, ...groups].join('-').replace(/[^\w-]/g, '-'))
   const subject = [`CN=${user}`, ...groups.map(group => `O=${group}`)].map(part => `/${part}`).join('')
   if (!(await isThere(paths.certificate))) await sign(paths, subject, 'clientAuth')
   return paths

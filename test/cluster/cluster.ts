@@ -26,7 +26,7 @@ export interface Cluster {
   kubectl(...args: readonly string[]): Promise<string>
   /** Gives pods an image that was built here, from an OCI archive. In a cluster of the user's own it has to be there. */
   importImage(archive: string, name: string): Promise<void>
-  /** Ends the API server, which stays away until {@link startApiServer}. */
+  /** Ends the API server at once, which stays away until {@link startApiServer}. */
   stopApiServer(): Promise<void>
   /** Starts the API server again, and waits until it is ready. */
   startApiServer(): Promise<void>
@@ -55,7 +55,8 @@ export async function useCluster(): Promise<Cluster> {
     },
     stopApiServer: async () => {
       refuseGiven('ends its API server')
-      await stopProcess('kube-apiserver')
+      // Asked to end, it would serve its watches for a while.
+      await stopProcess('kube-apiserver', ['SIGKILL'])
     },
     startApiServer: async () => {
       refuseGiven('starts its API server')
@@ -73,7 +74,9 @@ export async function useCluster(): Promise<Cluster> {
     serviceAccountUser: async (namespace, name) => {
       const token = await kubectl('create', 'token', name, '--namespace', namespace, '--duration=1h')
       const authority = await readConfig('{.clusters[0].cluster.certificate-authority-data}')
-      return await writeKubeconfig(`${namespace}-${name}`, server, authority, { token: token.trim() })
+      return await writeKubeconfig(`${namespace}-${name}`, server, authority || undefined, {
+        token: token.trim()
+      })
     }
   }
 }

@@ -27,7 +27,7 @@ export async function bringDown(): Promise<void> {
   await unmountAll()
   await removeNetwork()
   await removeLinksToPodLogs()
-  await removeAddressResults()
+  await removeAddressResults(containers)
   await removeCgroups(containers)
   await rm(stateFolder, { recursive: true, force: true })
   say('the cluster is gone')
@@ -56,11 +56,11 @@ async function removeLinksToPodLogs(): Promise<void> {
   }
 }
 
-/** What CNI remembers of each pod's address. */
-async function removeAddressResults(): Promise<void> {
+/** What CNI remembers of each pod's addresses. */
+async function removeAddressResults(containers: readonly string[]): Promise<void> {
   const folder = '/var/lib/cni/results'
-  const ours = (await readdir(folder).catch(() => [])).filter(name => name.startsWith(`${namespaceName}-`))
-  for (const name of ours) await rm(join(folder, name), { force: true })
+  const results = containers.flatMap(id => [`${namespaceName}-${id}-eth0`, `cni-loopback-${id}-lo`])
+  for (const result of results) await rm(join(folder, result), { force: true })
 }
 
 /** Cgroups of killed containers stay, empty; so does the one above them. One that is not empty is somebody else's. */

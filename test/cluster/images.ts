@@ -7,7 +7,7 @@ import { cacheFolder, ownPath } from './paths.ts'
 import { runCommand } from './run-command.ts'
 import { type SparkVersion, sparkVersions, unpackSpark } from './spark-homes.ts'
 
-/** An image as a file, which {@link importImage} brings into the cluster. */
+/** An image as a file, to be brought into the cluster. */
 export interface ImageArchive {
   /** As pods write it. */
   readonly name: string
@@ -95,7 +95,7 @@ async function buildImage(name: string, { base, version, contexts = {}, prepare 
   })
 }
 
-export interface ArchiveBuild {
+interface ArchiveBuild {
   /** A new folder for what buildah keeps; the caller removes it. */
   readonly store: string
   /** More for `buildah bud`, for example `['--build-arg', 'BASE=…']`. */
@@ -107,7 +107,7 @@ export interface ArchiveBuild {
 }
 
 /** Builds a Containerfile without a daemon, a registry or an overlay file system. */
-export async function buildArchive({ store, args, context, archive, name }: ArchiveBuild): Promise<void> {
+async function buildArchive({ store, args, context, archive, name }: ArchiveBuild): Promise<void> {
   const buildah = ['--storage-driver', 'vfs', '--root', join(store, 'root'), '--runroot', join(store, 'run')]
   const image = `localhost/${name}:1`
   const options = ['--isolation', 'chroot', '--network', 'host', '--layers=false', '--tag', image]

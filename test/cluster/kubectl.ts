@@ -14,7 +14,7 @@ export const givenKubeconfig = kubeconfig && kubeconfig !== ownKubeconfig ? kube
 /** The kubectl to use, as an argument vector. */
 export const kubectlCommand: readonly [string, ...string[]] =
   givenKubeconfig === undefined
-    ? ['nsenter', ...inNamespace.slice(1), programPath('kubectl'), `--kubeconfig=${ownKubeconfig}`]
+    ? [...inNamespace, programPath('kubectl'), `--kubeconfig=${ownKubeconfig}`]
     : ['kubectl']
 
 /** Runs kubectl as the cluster's administrator. @returns what it printed @throws Error with what it complained of */

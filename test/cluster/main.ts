@@ -35,7 +35,6 @@ if (command === undefined) {
 } else {
   await command().catch(error => {
     console.error(error instanceof Error ? error.message : error)
-    if (error instanceof Error && error.cause instanceof Error) console.error(error.cause.message)
     process.exitCode = 1
   })
 }

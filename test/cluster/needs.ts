@@ -1,15 +1,16 @@
-import { access, constants, readFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { access, constants, readFile, statfs } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import { GiB } from '../../shared/units.ts'
+import { stateFolder } from './paths.ts'
 
 /** Programs that the cluster or its images call, and Debian's packages of them. */
 const packages = {
   buildah: 'buildah',
-  conntrack: 'conntrack',
   containerd: 'containerd',
   ctr: 'containerd',
   debootstrap: 'debootstrap',
   gcc: 'gcc',
-  go: 'golang-go',
+  go: 'golang-go (1.24 or newer)',
   ip: 'iproute2',
   iptables: 'iptables',
   java: 'openjdk-17-jre-headless',
@@ -33,6 +34,10 @@ const capabilities = {
   CAP_MKNOD: 27
 }
 
+/** OVERLAYFS_SUPER_MAGIC. */
+const overlayType = 0x794c7630
+const leastBytes = 8 * GiB
+
 /** Looks whether this machine can carry a cluster. @throws Error that names everything that is missing */
 export async function checkMachine(): Promise<void> {
   const missing = [
@@ -40,7 +45,8 @@ export async function checkMachine(): Promise<void> {
     ...(await missingPrograms()),
     ...(await missingPlugins()),
     ...(await missingFileSystems()),
-    ...(await missingCgroups())
+    ...(await missingCgroups()),
+    ...(await missingDisk())
   ]
   if (missing.length > 0)
     throw new Error(`this machine lacks what a cluster needs:\n  ${missing.join('\n  ')}`)
@@ -89,6 +95,17 @@ async function missingCgroups(): Promise<readonly string[]> {
       : name === 'devices' || unified.includes(name)
   const missing = cgroups.map(async name => ((await has(name)) ? [] : [`the cgroup controller ${name}`]))
   return (await Promise.all(missing)).flat()
+}
+
+/** Containers' layers are overlays, which cannot lie on one; two Sparks unpacked twice, and what pods write. */
+async function missingDisk(): Promise<readonly string[]> {
+  const folder = dirname(stateFolder)
+  const { type, bavail, bsize } = await statfs(folder)
+  const missing: string[] = []
+  if (type === overlayType)
+    missing.push(`a disk: ${folder} is an overlay; name another as SPARK_STAGE_CLUSTER_DIR`)
+  if (bavail * bsize < leastBytes) missing.push(`free space: ${leastBytes / GiB} GiB in ${folder}`)
+  return missing
 }
 
 async function someExists(paths: readonly string[]): Promise<boolean> {

@@ -9,11 +9,11 @@ const namespacePath = `/run/netns/${namespaceName}`
  * What runs a command in the cluster's network: `[...inNamespace, 'curl', …]`. Not `ip netns exec`, which mounts a new
  * /sys, without the cgroups that the kubelet needs.
  */
-export const inNamespace: readonly string[] = ['nsenter', `--net=${namespacePath}`]
+export const inNamespace = ['nsenter', `--net=${namespacePath}`] as const
 
 /** Runs a command in the cluster's network. */
 export async function runInNamespace(...command: readonly string[]): Promise<string> {
-  const [program = '', ...args] = [...inNamespace, ...command]
+  const [program, ...args] = [...inNamespace, ...command]
   return await runCommand(program, args)
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inNamespace } from './network.ts'
 import { statePath } from './paths.ts'
@@ -18,9 +18,9 @@ const patienceMs = 20_000
 export async function startProcess(name: string, command: readonly string[]): Promise<void> {
   await mkdir(statePath('logs'), { recursive: true })
   await mkdir(statePath('processes'), { recursive: true })
-  const log = await open(statePath('logs', `${name}.log`), 'a')
+  const log = await open(logOf(name), 'a')
   try {
-    const [program = '', ...args] = [...inNamespace, ...command]
+    const [program, ...args] = [...inNamespace, ...command]
     const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd] })
     child.unref()
     const { pid } = child
@@ -50,9 +50,9 @@ export async function processNames(): Promise<readonly string[]> {
 }
 
 /** Asks a process to end, makes it end when it does not, and remembers how it is started. */
-export async function stopProcess(name: string): Promise<void> {
+export async function stopProcess(name: string, signals?: readonly NodeJS.Signals[]): Promise<void> {
   const { pid, began } = await remembered(name)
-  await endProcess(pid, began)
+  await endProcess(pid, began, signals)
 }
 
 /** Ends exactly the process with this pid that began then: by each signal in turn, as long as it is there. */
@@ -70,17 +70,17 @@ export async function endProcess(
   if ((await beganAt(pid)) === began) throw new Error(`process ${pid} does not end`)
 }
 
-/** Forgets a process that has been stopped. */
-export async function forgetProcess(name: string): Promise<void> {
-  await rm(recordOf(name), { force: true })
-}
-
 /** When a process began, in clock ticks since the machine did; undefined when there is none, or only its remains. */
 export async function beganAt(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   // The name before the last bracket may hold anything; the state follows it, and 19 fields later the time.
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
   return fields?.[0] === 'Z' ? undefined : fields?.[19]
+}
+
+/** Where a process's output goes. */
+export function logOf(name: string): string {
+  return statePath('logs', `${name}.log`)
 }
 
 async function remembered(name: string): Promise<Remembered> {

@@ -21,6 +21,15 @@ const packages = {
 
 export type Program = keyof typeof packages | 'coredns'
 
+/** What the programs say of themselves; built from a module they would know no version. */
+const flags = [
+  '-s',
+  '-w',
+  ...stamp('gitVersion', `v${kubernetesVersion}`),
+  ...stamp('gitMajor', '1'),
+  ...stamp('gitMinor', '34')
+]
+
 const buildMs = 40 * 60_000
 
 /** The path of a program that {@link buildPrograms} built. */
@@ -34,7 +43,7 @@ export function programPath(program: Program): string {
 export async function buildPrograms(): Promise<void> {
   for (const [program, source] of Object.entries(packages)) {
     await onceCached(programPath(program as Program), async draft => {
-      const build = ['build', '-trimpath', '-ldflags=-s -w', '-o', draft, source]
+      const build = ['build', '-trimpath', `-ldflags=${flags.join(' ')}`, '-o', draft, source]
       await runCommand('go', build, { cwd: ownPath('programs'), timeoutMs: buildMs })
     })
   }
@@ -46,4 +55,8 @@ export async function buildPrograms(): Promise<void> {
     await rename(join(bin, 'coredns'), draft)
     await chmod(draft, 0o755)
   })
+}
+
+function stamp(name: string, value: string): readonly string[] {
+  return ['-X', `k8s.io/component-base/version.${name}=${value}`]
 }

@@ -19,23 +19,14 @@ export function sparkHome(version: SparkVersion): string {
  * Kubernetes, and it is what the image holds.
  */
 export async function unpackSpark(version: SparkVersion): Promise<string> {
-  const archive = await downloadArchive(version)
   return await onceCached(sparkHome(version), async draft => {
+    const archive = await downloadArchive(version)
     const unpacked = `${draft}-unpacked`
     await mkdir(unpacked, { recursive: true })
     try {
-      await runCommand('tar', [
-        '--extract',
-        '--no-same-owner',
-        '--strip-components=1',
-        '-f',
-        archive,
-        '-C',
-        unpacked
-      ])
+      const options = ['--no-same-owner', '--strip-components=1', '-C', unpacked]
+      await runCommand('tar', ['--extract', '-f', archive, ...options])
       const home = join(unpacked, 'deps')
-      for (const unused of ['data', 'examples'])
-        await rm(join(home, unused), { recursive: true, force: true })
       await mkdir(join(home, 'python'), { recursive: true })
       for (const part of ['pyspark', 'lib']) await rename(join(unpacked, part), join(home, 'python', part))
       await rename(home, draft)

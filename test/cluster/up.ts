@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { makeAuthority } from './certificates.ts'
 import { importImage, startContainerd } from './container-runtime.ts'
 import { startControlPlane } from './control-plane.ts'
@@ -11,7 +11,7 @@ import { makeNetwork } from './network.ts'
 import { startNode } from './node.ts'
 import { isThere } from './once-cached.ts'
 import { stateFolder } from './paths.ts'
-import { isRunning, processNames } from './processes.ts'
+import { isRunning, logOf, processNames } from './processes.ts'
 import { buildPrograms } from './programs.ts'
 import { say } from './progress.ts'
 import { waitUntil } from './wait-until.ts'
@@ -25,7 +25,7 @@ export async function bringUp(): Promise<void> {
     say('the cluster runs already')
   } else {
     if (await isThere(stateFolder)) await bringDown()
-    await start(images)
+    await start(images).catch(explain)
   }
   await importMissing(images)
   say('the cluster is up')
@@ -50,6 +50,20 @@ async function start(images: readonly ImageArchive[]): Promise<void> {
   await waitUntil('the node is ready', 90_000, isNodeReady)
   const account = ['get', 'serviceaccount', 'default', '--namespace', 'default', '--output', 'name']
   await waitUntil('there are service accounts', 60_000, async () => (await kubectl(...account)) !== '')
+}
+
+/** Adds which processes have ended, with their last words. @throws Error always */
+async function explain(error: unknown): Promise<never> {
+  const lines = [error instanceof Error ? error.message : `${error}`]
+  for (const name of await processNames()) {
+    if (await isRunning(name)) continue
+    const log = logOf(name)
+    lines.push(
+      `${name} has ended; the end of ${log}:`,
+      ...(await readFile(log, 'utf8')).trim().split('\n').slice(-5)
+    )
+  }
+  throw new Error(lines.join('\n'), { cause: error })
 }
 
 async function importMissing(images: readonly ImageArchive[]): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Asks until it is so. @throws Error naming `what` when that takes too long, with the last error as its cause */
+/** Asks until it is so. @throws Error naming `what` and the last error when that takes too long */
 export async function waitUntil(what: string, limitMs: number, isSo: () => Promise<boolean>): Promise<void> {
   const until = Date.now() + limitMs
   let last: unknown
@@ -12,5 +12,6 @@ export async function waitUntil(what: string, limitMs: number, isSo: () => Promi
     }
     await sleep(200)
   }
-  throw new Error(`not so after ${limitMs / 1000} s: ${what}`, { cause: last })
+  const why = last instanceof Error ? `: ${last.message}` : ''
+  throw new Error(`not so after ${limitMs / 1000} s: ${what}${why}`, { cause: last })
 }

@@ -20,6 +20,7 @@ export interface Applications {
   readonly everythingPy: string
   readonly interpreterPy: string
   readonly latePy: string
+  readonly preparedPy: string
   /** `packed.py` in a zip. */
   readonly packedZip: string
   /** `single.py`. */
@@ -60,6 +61,7 @@ export async function makeApplications(sparkHome: string, folder: string): Promi
     everythingPy: join(sources, 'python/everything.py'),
     interpreterPy: join(sources, 'python/interpreter.py'),
     latePy: join(sources, 'python/late.py'),
+    preparedPy: join(sources, 'python/prepared.py'),
     packedZip: path('packed.zip'),
     singleModule,
     confJson: await text('conf.json', '{"name":"staged"}'),

@@ -1,0 +1,79 @@
+import type { ServerOptions } from '../http-client.ts'
+import { proxyFor } from '../proxy.ts'
+import { readAuthorities, readSecret } from '../read-files.ts'
+import type { JobCluster } from './job-cluster.ts'
+import { inCluster, type ServerPlace } from './server-place.ts'
+
+/** How our own options say to talk to the server. */
+export interface RouteOptions {
+  readonly caFile?: string | undefined
+  readonly uploadTokenFile?: string | undefined
+  /** Whose token is asked for when no file has a credential; absent: only behind `k8s://`, the driver's. */
+  readonly serviceAccount?: string | undefined
+  readonly audience: string
+  readonly giveUpMs: number
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/** Where uploads go, with a credential for them. */
+export interface UploadAccount {
+  readonly namespace: string
+  readonly driverServiceAccount: string
+}
+
+/** A server that can be asked from here, and as its cluster's pods reach it. */
+export interface ServerRoute {
+  readonly options: Omit<ServerOptions, 'onRetry'>
+  /** PEM text of the only authorities to trust. */
+  readonly authorities?: string | undefined
+  readonly inCluster: URL
+  close(): Promise<void>
+}
+
+/** The token is for one upload. */
+const tokenSeconds = 3_600
+
+/**
+ * Opens the way to a server, through the API server if it is named by its Service.
+ *
+ * @throws ClientError
+ */
+export async function openRoute(
+  cluster: JobCluster,
+  place: ServerPlace,
+  account: UploadAccount,
+  options: RouteOptions,
+  signal: AbortSignal
+): Promise<ServerRoute> {
+  const authorities = options.caFile && (await readAuthorities(options.caFile, '--ca-file'))
+  const uploadToken = await readCredential(cluster, place, account, options, signal)
+  const rest = { uploadToken, ca: authorities, giveUpMs: options.giveUpMs }
+  if (place.type === 'url') {
+    const { url } = place
+    const proxy = proxyFor(url, options.environment)
+    return { options: { url, proxy, ...rest }, authorities, inCluster: url, close: async () => {} }
+  }
+  const { namespace, service, port } = place
+  const target = { namespace, service, ...(port === undefined ? {} : { port }) }
+  const forward = await cluster.forward(target, signal)
+  const url = new URL(`${forward.isTls ? 'https' : 'http'}://127.0.0.1:${forward.port}`)
+  return {
+    options: { url, ...rest },
+    authorities,
+    inCluster: inCluster(place, forward.isTls),
+    close: () => forward.close()
+  }
+}
+
+async function readCredential(
+  cluster: JobCluster,
+  place: ServerPlace,
+  { namespace, driverServiceAccount }: UploadAccount,
+  { uploadTokenFile, serviceAccount, audience }: RouteOptions,
+  signal: AbortSignal
+): Promise<string | undefined> {
+  if (uploadTokenFile !== undefined) return readSecret(uploadTokenFile, '--upload-token-file')
+  if (place.type === 'url' && serviceAccount === undefined) return undefined
+  const account = serviceAccount ?? driverServiceAccount
+  return cluster.requestToken({ namespace, serviceAccount: account, audience, seconds: tokenSeconds }, signal)
+}

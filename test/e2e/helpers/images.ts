@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Cluster } from '../../cluster/cluster.ts'
+import { buildBase, imagePrefix } from '../../cluster/images.ts'
+import { isThere } from '../../cluster/once-cached.ts'
+import { buildOurImages } from '../../cluster/our-images.ts'
+import { cacheFolder } from '../../cluster/paths.ts'
+import { repositoryPath } from '../../integration/helpers/programs.ts'
+
+/** What the images are made of. */
+const sources = [
+  'Dockerfile.server',
+  'Dockerfile.init',
+  'package.json',
+  'package-lock.json',
+  'build',
+  'client',
+  'init-container',
+  'server',
+  'shared'
+]
+
+/** Names of this checkout's images, as pods write them. */
+export interface StageImages {
+  readonly server: string
+  readonly init: string
+}
+
+/** Our two images; the tag says what they were made of. */
+export async function stageImages(): Promise<StageImages> {
+  const tag = await sourceHash()
+  return {
+    server: `${imagePrefix}/spark-stage-server:${tag}`,
+    init: `${imagePrefix}/spark-stage-init:${tag}`
+  }
+}
+
+/** Builds this checkout's images, unless the cache has them, and gives them to the cluster. */
+export async function importStageImages(cluster: Cluster): Promise<void> {
+  const names = await stageImages()
+  const folder = join(cacheFolder, 'images', `stage-${await sourceHash()}`)
+  const archives = { server: join(folder, 'server.tar'), init: join(folder, 'init.tar') }
+  await mkdir(folder, { recursive: true })
+  if (!(await isThere(archives.init))) await buildOurImages(await buildBase(), folder)
+  await cluster.importImage(archives.server, names.server)
+  await cluster.importImage(archives.init, names.init)
+}
+
+async function sourceHash(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const source of sources) {
+    for (const file of await filesBelow(repositoryPath(source)))
+      hash.update(file).update(await readFile(file))
+  }
+  return hash.digest('hex').slice(0, 12)
+}
+
+async function filesBelow(path: string): Promise<readonly string[]> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => undefined)
+  if (entries === undefined) return [path]
+  return entries
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort()
+}
