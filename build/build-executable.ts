@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { bundleProgram } from './bundle-program.ts'
+import { bundleForExecutable } from './bundle-program.ts'
 import { programs, root } from './programs.ts'
 import { thirdPartyLicenses } from './third-party-licenses.ts'
 
@@ -26,7 +26,7 @@ const sentinel = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
  */
 export async function buildExecutable(into: string): Promise<void> {
   await mkdir(into, { recursive: true })
-  const { text, packages } = await bundleProgram(programs[program], 'cjs')
+  const { text, packages } = await bundleForExecutable(programs[program])
   const licenses = await thirdPartyLicenses(packages.map(folder => join(root, folder)))
   await writeFile(
     join(into, 'THIRD-PARTY-LICENSES'),

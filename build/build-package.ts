@@ -1,7 +1,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import manifest from '../package.json' with { type: 'json' }
-import { bundleProgram } from './bundle-program.ts'
+import { bundlePrograms, partsFolder } from './bundle-program.ts'
 import { programs, root } from './programs.ts'
 import { thirdPartyLicenses } from './third-party-licenses.ts'
 
@@ -9,19 +9,19 @@ import { thirdPartyLicenses } from './third-party-licenses.ts'
 const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'docs']
 
 /**
- * Builds the package that is published: each program one file, which needs Node and nothing else.
+ * Builds the package that is published: each program a file with parts beside it, which needs Node and nothing else.
  *
  * @param into a folder, made when it is missing; `npm pack` and `npm publish` take it
  */
 export async function buildPackage(into: string): Promise<void> {
-  await mkdir(into, { recursive: true })
-  const packages = new Set<string>()
-  for (const [name, entry] of Object.entries(programs)) {
-    const bundle = await bundleProgram(entry, 'esm')
-    await writeFile(join(into, `${name}.mjs`), bundle.text, { mode: 0o755 })
-    for (const folder of bundle.packages) packages.add(join(root, folder))
+  await mkdir(join(into, partsFolder), { recursive: true })
+  const { files, packages } = await bundlePrograms(programs)
+  for (const { name, text } of files) {
+    const mode = name.startsWith(partsFolder) ? 0o644 : 0o755
+    await writeFile(join(into, name), text, { mode })
   }
-  await writeFile(join(into, 'THIRD-PARTY-LICENSES'), await thirdPartyLicenses([...packages].sort()))
+  const licenses = await thirdPartyLicenses(packages.map(folder => join(root, folder)))
+  await writeFile(join(into, 'THIRD-PARTY-LICENSES'), licenses)
   await writeFile(join(into, 'package.json'), `${JSON.stringify(publishedManifest(), null, 2)}\n`)
   for (const name of documents) await cp(join(root, name), join(into, name), { recursive: true })
 }

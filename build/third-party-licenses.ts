@@ -10,7 +10,7 @@ interface PackageManifest {
 }
 
 /** Licenses that ask no more than to be passed on with the program. */
-const accepted = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0']
+const accepted = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'Unlicense']
 
 /**
  * The text that passes on the licenses of other people's packages, one after the other.

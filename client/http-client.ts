@@ -16,6 +16,10 @@ export interface ServerOptions extends PatienceOptions {
   readonly uploadToken?: string | undefined
   /** PEM text of the only authorities to trust for https; absent means those of Node. */
   readonly ca?: string | undefined
+  /** The name that the server's certificate has to have; absent: the one in `url`. */
+  readonly servername?: string | undefined
+  /** Called once all is done: what has to be closed behind the connections. */
+  readonly onClose?: (() => Promise<void>) | undefined
   /** Tunnels https. Absent: the server is asked directly. */
   readonly proxy?: URL | undefined
 }
@@ -61,10 +65,11 @@ export class StageServer implements AsyncDisposable {
   readonly #patience: Patience
 
   private constructor(options: ServerOptions, undici: typeof import('undici')) {
-    const { ca, giveUpMs, proxy } = options
+    const { ca, giveUpMs, proxy, servername } = options
     this.#options = options
     this.#request = undici.request
-    const connect = { timeout: Math.min(connectMs, giveUpMs), ca }
+    const named = servername === undefined ? {} : { servername }
+    const connect = { timeout: Math.min(connectMs, giveUpMs), ca, ...named }
     const waitMs = Math.min(answerMs, giveUpMs)
     const timeouts = { headersTimeout: waitMs, bodyTimeout: waitMs }
     this.#dispatcher =
@@ -132,6 +137,7 @@ export class StageServer implements AsyncDisposable {
   /** Closes all connections, running requests included. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dispatcher.destroy()
+    await this.#options.onClose?.()
   }
 }
 

@@ -11,13 +11,14 @@ import {
   readDoctorOptions,
   readGetOptions,
   readListOptions,
+  readOrphansOptions,
   readPutOptions,
   readSubmitOptions,
   readTokenOptions
 } from './options.ts'
 import { buildProgram } from './program.ts'
 import { chooseStyle, printFailure, printResult } from './report.ts'
-import { Stopped } from './stopped.ts'
+import { Stopped, stoppedMessage } from './stopped.ts'
 
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -67,6 +68,11 @@ const program = buildProgram({
     print(options.json, result, list => describeList(list, Date.now()))
   },
   rm: async (flags, names) => {
+    const orphans = readOrphansOptions(flags, names)
+    if (orphans !== undefined) {
+      const { rmOrphans, describeOrphans } = await import('./commands/rm-orphans.ts')
+      return print(orphans.json, await rmOrphans(orphans, stop.signal), describeOrphans)
+    }
     const options = readBundlesOptions('rm', flags, names)
     const { rm, describeRemoved } = await import('./commands/rm.ts')
     const onOutcome = outcomePrinter(options.json, describeRemoved)
@@ -113,7 +119,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (stop.signal.aborted) {
-    printFailure((error instanceof Stopped ? error : stop.signal.reason).message)
+    printFailure(stoppedMessage(error, stop.signal))
   } else if (error instanceof CommanderError) {
     // It has printed its own text.
     process.exitCode = error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code

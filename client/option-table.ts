@@ -33,7 +33,7 @@ export const optionTable = [
     sentence: 'The staging server, http://HOST:PORT or https://HOST:PORT.'
   },
   {
-    commands: ['put', 'ls', 'doctor'],
+    commands: ['put', 'ls', 'rm', 'doctor'],
     flag: '--namespace',
     value: 'NS',
     variable: 'SPARK_STAGE_NAMESPACE',
@@ -115,22 +115,30 @@ export const optionTable = [
     sentence: 'How long to go on asking when nothing goes forward.'
   },
   {
-    commands: ['submit'],
+    commands: uploaders,
     flag: '--service-account',
     value: 'NAME',
     variable: 'SPARK_STAGE_SERVICE_ACCOUNT',
     unit: 'name',
     sentence:
-      "Service account whose token is the upload credential; with a server behind k8s:// the driver's is taken."
+      "Service account whose token is the upload credential of a server behind k8s://; submit takes the driver's, the others take default."
   },
   {
-    commands: ['submit'],
+    commands: uploaders,
     flag: '--audience',
     value: 'TEXT',
     variable: 'SPARK_STAGE_AUDIENCE',
     unit: 'text',
     defaultValue: 'spark-stage',
     sentence: "What such a token is for: the server's SPARK_STAGE_INSTANCE."
+  },
+  {
+    commands: ['rm'],
+    flag: '--orphans',
+    unit: 'true or false',
+    defaultValue: 'false',
+    sentence:
+      'Remove from --namespace the expired Secrets that submissions left which never had a driver; asks Kubernetes, not the server.'
   },
   {
     commands: ['submit'],

@@ -1,6 +1,7 @@
 import { checkNamespace, isBundleId } from '../shared/names.ts'
 import { checkNamed, describe, usageError } from './client-error.ts'
 import { type CommandName, type OptionRow, optionTable } from './option-table.ts'
+import { serverPlace } from './submit/server-place.ts'
 
 /** The flags of a command line by name without dashes (`token-out`); a switch is `true`. */
 export type Flags = Readonly<Record<string, string | true | undefined>>
@@ -55,13 +56,19 @@ export function openReader(command: CommandName, flags: Flags, env: NodeJS.Proce
   }
 }
 
-/** Where a server is. @throws ClientError (usage); a password in it is refused and not shown */
+/**
+ * Where a server is: `http(s)://…`, or `k8s://NAMESPACE/SERVICE`.
+ *
+ * @throws ClientError (usage); a password in it is refused and not shown
+ */
 export function parseServer(text: string): URL {
-  const url = URL.parse(text)
-  const plain = url !== null && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
-  if (!plain) throw wrong('--server', 'http://HOST:PORT or https://HOST:PORT', text)
-  if (url.username === '' && url.password === '') return url
-  throw usageError('--server: expected no user name and no password in the URL; secrets come from files')
+  try {
+    const place = serverPlace(text)
+    return place.type === 'url' ? place.url : new URL(text)
+  } catch (cause) {
+    // A boundary: it throws texts for people.
+    throw usageError(`--server: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** @param what the option or argument, for messages. @throws ClientError (usage) */

@@ -32,6 +32,10 @@ export interface CommonOptions extends ServerAddress {
 /** What all commands of uploaders know. */
 export interface UploaderOptions extends CommonOptions {
   readonly uploadTokenFile?: string | undefined
+  /** Whose token proves who uploads when no file does; absent: `default`. */
+  readonly serviceAccount?: string | undefined
+  /** What such a token is for. */
+  readonly audience: string
 }
 
 /** What `put` is to do. */
@@ -58,6 +62,12 @@ export interface ListOptions extends UploaderOptions {
 /** What `rm` and `renew` are to do. */
 export interface BundlesOptions extends UploaderOptions {
   readonly bundles: readonly BundleName[]
+}
+
+/** What `rm --orphans` is to do. */
+export interface OrphansOptions {
+  readonly namespace: string
+  readonly json: boolean
 }
 
 /** What `token` is to do. */
@@ -151,8 +161,27 @@ export function readBundlesOptions(
   names: readonly string[],
   env = process.env
 ): BundlesOptions {
+  if (names.length === 0) throw usageError(`no bundle is named: spark-stage ${command} NS/ID…`)
   const bundles = names.map(name => parseBundleName(name, 'the bundle'))
   return Object.freeze({ ...readUploader(openReader(command, flags, env), env), bundles })
+}
+
+/**
+ * The options of `rm --orphans`, read as those of `put`.
+ *
+ * @returns undefined without `--orphans`: bundles are to be removed
+ * @throws ClientError (usage)
+ */
+export function readOrphansOptions(
+  flags: Flags,
+  names: readonly string[],
+  env = process.env
+): OrphansOptions | undefined {
+  const read = openReader('rm', flags, env)
+  if (!read.switch('--orphans')) return undefined
+  if (names.length > 0) throw usageError('--orphans takes no bundles: it looks for Secrets by itself')
+  const namespace = parseNamespace(read.text('--namespace'), '--namespace')
+  return Object.freeze({ namespace, json: read.switch('--json') })
 }
 
 /** The options of `token`, read as those of `put`. @param name `NS/ID`. @throws ClientError (usage) */
@@ -228,7 +257,12 @@ export function serverName(url: URL): string {
 }
 
 function readUploader(read: OptionReader, env: NodeJS.ProcessEnv): UploaderOptions {
-  return { ...readCommon(read, env), uploadTokenFile: read.optional('--upload-token-file') }
+  return {
+    ...readCommon(read, env),
+    uploadTokenFile: read.optional('--upload-token-file'),
+    serviceAccount: read.optional('--service-account'),
+    audience: read.text('--audience')
+  }
 }
 
 function readCommon(read: OptionReader, env: NodeJS.ProcessEnv): CommonOptions {

@@ -14,3 +14,8 @@ export class Stopped extends Error {
 export function stopSignalOf({ reason }: AbortSignal): NodeJS.Signals {
   return reason instanceof Stopped ? reason.signalName : 'SIGTERM'
 }
+
+/** What to tell people when a command ended by `error` because it was told to stop. */
+export function stoppedMessage(error: unknown, { reason }: AbortSignal): string {
+  return (error instanceof Stopped ? error : (reason as Error)).message
+}

@@ -25,6 +25,8 @@ export interface FetchOptions {
   readonly into: string
   /** PEM file of the only authorities to trust for https; undefined means those of Node. */
   readonly caFile?: string | undefined
+  /** The name that the server's certificate has to have; undefined means the one in `server`. */
+  readonly servername?: string | undefined
   /** Send the token over plain http to a host other than loopback. */
   readonly allowPlaintext: boolean
   /** Files fetched at the same time. */

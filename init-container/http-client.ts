@@ -15,6 +15,7 @@ export interface ClientOptions {
   /** What stands before the token in `Authorization`; `Bearer ` by default. */
   readonly scheme?: string
   readonly caFile?: string | undefined
+  readonly servername?: string | undefined
   readonly allowPlaintext: boolean
   readonly stallMs: number
   /** How many redirects are followed; none by default, and none ever with a token. */
@@ -40,6 +41,7 @@ export class HttpClient implements AsyncDisposable {
     server,
     tokenFile,
     caFile,
+    servername,
     scheme = 'Bearer ',
     allowPlaintext,
     stallMs,
@@ -53,7 +55,8 @@ export class HttpClient implements AsyncDisposable {
     const authorities = caFile === undefined ? {} : { ca: await readAuthorities(caFile) }
     // Late, because it is most of the program's start, and a wrong option can be told without it.
     const { Agent, interceptors } = await import('undici')
-    const connect = { timeout: stallMs, ...authorities }
+    const named = servername === undefined ? {} : { servername }
+    const connect = { timeout: stallMs, ...authorities, ...named }
     const agent = new Agent({ allowH2: false, headersTimeout: stallMs, bodyTimeout: stallMs, connect })
     const follow = interceptors.redirect({ maxRedirections: token === undefined ? maxRedirectsCount : 0 })
     return new HttpClient(agent.compose(follow), server, token, scheme)

@@ -3,12 +3,21 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify'
 import { isLoopback } from '../shared/loopback.ts'
 import { secondMs } from '../shared/units.ts'
-import { type Config, certificateFiles, trustedProxies, v0Namespaces } from './config.ts'
+import {
+  type Config,
+  certificateFiles,
+  kubernetesAccess,
+  trustedProxies,
+  v0Namespaces,
+  watchedNamespaces
+} from './config.ts'
 import { anonymous } from './identity/anonymous.ts'
+import type { Cluster } from './identity/kubernetes-cluster.ts'
 import { TokensFile } from './identity/tokens-file.ts'
 import type { UploadIdentity } from './identity/upload-identity.ts'
 import { Metrics } from './observe/metrics.ts'
 import { figuresOf } from './observe/store-figures.ts'
+import type { OwnerKeeper } from './owners/owner-keeper.ts'
 import { redactedPaths, registerAccessLog } from './plugins/access-log.ts'
 import { requireUploader } from './plugins/auth.ts'
 import { Certificate } from './plugins/certificate.ts'
@@ -48,6 +57,8 @@ export interface AppParts {
   /** Where log lines go; standard output by default. */
   readonly logStream?: { write(line: string): void }
   readonly clock?: Clock
+  /** The cluster to ask; by default that of the kubeconfig or of the pod, where the configuration needs one. */
+  readonly cluster?: Cluster
 }
 
 /** The server, ready to listen, and the way to end it. */
@@ -60,7 +71,7 @@ export interface App {
 /**
  * Builds the whole server over an open store.
  *
- * @throws Error when the keys or the tokens file cannot be used
+ * @throws Error when the keys, the tokens file or the kubeconfig cannot be used
  */
 export async function createApp(config: Config, parts: AppParts): Promise<App> {
   const { store, keysDirectory, clock = systemClock } = parts
@@ -72,9 +83,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     server.log.error({ err: error }, 'signing key cannot be used')
   )
   const tokens = new DownloadTokens(keys, config.SPARK_STAGE_INSTANCE, clock.now)
-  const identity = await openIdentity(config)
   const limits = stagingLimits(config)
-  const staging = createStaging(store, clock, leaseTimes(config), limits)
+  const times = leaseTimes(config)
+  const cluster = parts.cluster ?? (needsCluster(config) ? await findCluster() : undefined)
+  const owners = cluster && (await createOwners(server, config, cluster))
+  const staging = createStaging(store, clock, times, limits, owners?.owners)
   const drain = new Drain()
   const downloads = new DownloadQueue({
     maxActiveCount: config.SPARK_STAGE_MAX_ACTIVE_DOWNLOADS,
@@ -86,7 +99,12 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
   await registerOpenapi(server)
   registerErrors(server)
   registerAccessLog(server)
-  const metrics = new Metrics({ downloads, ...figuresOf(store, staging.usage) })
+  const metrics = new Metrics({
+    downloads,
+    ...figuresOf(store, staging.usage),
+    ...(owners === undefined ? {} : { owners: () => owners.owners.figures })
+  })
+  const identity = await openIdentity(config, cluster, metrics)
   registerMetrics(server, metrics)
   if (identity === anonymous) server.addHook('onRequest', refuseOrigin)
   if (identity === anonymous && isLoopback(config.SPARK_STAGE_HOST)) {
@@ -110,9 +128,10 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
   await server.register(openapiRoute)
 
   const sweeps = startSweeps(server, staging, metrics, clock, config)
+  await owners?.start(staging.ownership, clock, times)
   const stop = async () => {
     const drainMs = config.SPARK_STAGE_DRAIN_SECONDS * secondMs
-    await Promise.all([drain.stop(drainMs), sweeps.stop()])
+    await Promise.all([drain.stop(drainMs), sweeps.stop(), owners?.stop()])
     server.server.closeAllConnections()
     // What was cut takes its bytes away again.
     await drain.idle(Math.min(drainMs, tidyMs))
@@ -209,8 +228,44 @@ function v0Options(config: Config) {
   return { namespaces: v0Namespaces(config), isLoopbackOnly: isLoopback(config.SPARK_STAGE_HOST) }
 }
 
-async function openIdentity(config: Config): Promise<UploadIdentity> {
+function needsCluster(config: Config): boolean {
+  return config.SPARK_STAGE_UPLOAD_AUTH === 'kubernetes' || watchedNamespaces(config) !== undefined
+}
+
+/** What has to do with Kubernetes is loaded only by servers that need it. */
+async function findCluster(): Promise<Cluster> {
+  const { openCluster } = await import('./identity/kubernetes-cluster.ts')
+  return openCluster()
+}
+
+async function createOwners(
+  { log }: FastifyInstance,
+  config: Config,
+  cluster: Cluster
+): Promise<OwnerKeeper | undefined> {
+  const namespaces = watchedNamespaces(config)
+  if (namespaces === undefined) return undefined
+  const { OwnerKeeper } = await import('./owners/owner-keeper.ts')
+  const graceMs = config.SPARK_STAGE_GRACE_SECONDS * secondMs
+  return new OwnerKeeper({ cluster, namespaces: namespaces === '*' ? undefined : namespaces, graceMs }, log)
+}
+
+async function openIdentity(
+  config: Config,
+  cluster: Cluster | undefined,
+  metrics: Metrics
+): Promise<UploadIdentity> {
   if (config.SPARK_STAGE_UPLOAD_AUTH === 'none') return anonymous
+  if (config.SPARK_STAGE_UPLOAD_AUTH === 'kubernetes' && cluster !== undefined) {
+    const { KubernetesTokens } = await import('./identity/kubernetes-tokens.ts')
+    return new KubernetesTokens({
+      cluster,
+      audience: config.SPARK_STAGE_INSTANCE,
+      access: kubernetesAccess(config),
+      steady: systemClock.steady,
+      countReview: outcome => metrics.countReview(outcome)
+    })
+  }
   // loadConfig has refused tokens without a file; should it ever not, nobody may upload.
   return TokensFile.open(config.SPARK_STAGE_UPLOAD_TOKENS_FILE ?? '')
 }

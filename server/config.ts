@@ -4,6 +4,7 @@ import Type, { type Static } from 'typebox'
 import { isLoopback } from '../shared/loopback.ts'
 import { checkNamespace } from '../shared/names.ts'
 import { GiB } from '../shared/units.ts'
+import { type AccessRule, parseAccessRule } from './identity/access-rule.ts'
 import { readEnvironment } from './read-environment.ts'
 import { parseProxies } from './trusted-proxies.ts'
 
@@ -48,12 +49,29 @@ export const configSchema = Type.Object({
     0,
     'How long a new signing key must have been seen before it signs.'
   ),
-  SPARK_STAGE_UPLOAD_AUTH: Type.Union([Type.Literal('tokens'), Type.Literal('none')], {
-    default: 'tokens',
-    description: 'Who may upload: the holders of the credentials in a tokens file, or everyone (none).'
-  }),
+  SPARK_STAGE_UPLOAD_AUTH: Type.Union(
+    [Type.Literal('tokens'), Type.Literal('kubernetes'), Type.Literal('none')],
+    {
+      default: 'tokens',
+      description:
+        'Who may upload: the holders of the credentials in a tokens file, of Kubernetes tokens, or everyone (none).'
+    }
+  ),
   SPARK_STAGE_UPLOAD_TOKENS_FILE: Type.Optional(
     text('File with the SHA-256, principal and namespaces of each upload credential; needed by tokens.')
+  ),
+  SPARK_STAGE_KUBERNETES_ACCESS: Type.String({
+    default: 'create pods',
+    description:
+      'With kubernetes: verb and resource[.group] that an uploader must be allowed in the namespace.'
+  }),
+  SPARK_STAGE_WATCH_NAMESPACES: Type.Optional(
+    text('Namespaces whose pods keep their bundles, separated by commas, or * for all; none when unset.')
+  ),
+  SPARK_STAGE_GRACE_SECONDS: seconds(
+    3600,
+    0,
+    'How long a bundle stays after the last of its pods has ended, where they are watched.'
   ),
   SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS: flag('Allows none on an address that others can reach.'),
   SPARK_STAGE_ALLOW_PLAINTEXT: flag(
@@ -140,6 +158,26 @@ export function v0Namespaces(config: Config): readonly string[] | undefined {
   return config.SPARK_STAGE_V0_NAMESPACES?.split(',').map(namespace => checkNamespace(namespace.trim()))
 }
 
+/** What an uploader must be allowed to do in a namespace. @throws Error that names the variable */
+export function kubernetesAccess({ SPARK_STAGE_KUBERNETES_ACCESS: access }: Config): AccessRule {
+  try {
+    return parseAccessRule(access)
+  } catch (cause) {
+    throw new Error(`SPARK_STAGE_KUBERNETES_ACCESS: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Where owners are looked after; undefined for nowhere. @throws Error that names the variable */
+export function watchedNamespaces(config: Config): '*' | readonly string[] | undefined {
+  const namespaces = config.SPARK_STAGE_WATCH_NAMESPACES?.trim()
+  if (namespaces === undefined || namespaces === '*') return namespaces
+  try {
+    return [...new Set(namespaces.split(',').map(namespace => checkNamespace(namespace.trim())))]
+  } catch (cause) {
+    throw new Error(`SPARK_STAGE_WATCH_NAMESPACES: ${(cause as Error).message}`, { cause })
+  }
+}
+
 /** The proxies whose forwarded headers count. @throws Error that names the variable */
 export function trustedProxies({ SPARK_STAGE_TRUSTED_PROXIES: proxies }: Config): readonly string[] {
   try {
@@ -169,7 +207,9 @@ function isGiven([, value]: readonly [string, string | undefined]): boolean {
 
 function refuseUnsafe(config: Config): void {
   const isNone = config.SPARK_STAGE_UPLOAD_AUTH === 'none'
-  if (!isNone && config.SPARK_STAGE_UPLOAD_TOKENS_FILE === undefined) {
+  kubernetesAccess(config)
+  watchedNamespaces(config)
+  if (config.SPARK_STAGE_UPLOAD_AUTH === 'tokens' && config.SPARK_STAGE_UPLOAD_TOKENS_FILE === undefined) {
     throw new Error(
       'SPARK_STAGE_UPLOAD_AUTH=tokens needs SPARK_STAGE_UPLOAD_TOKENS_FILE (or, on loopback, set it to none)'
     )

@@ -12,6 +12,7 @@ import type { Progress, Report } from '../../shared/progress.ts'
 import { formatBytes } from '../../shared/units.ts'
 import { ClientError, describe, usageError } from '../client-error.ts'
 import { type GetOptions, serverName } from '../options.ts'
+import { openWay } from '../server-options.ts'
 
 /** What `get --json` prints. */
 export interface GetResult {
@@ -34,11 +35,17 @@ export async function get(options: GetOptions, report: Report, signal: AbortSign
   await refuseForeignFolder(into, bundleId)
   const shown = new ShownFetch(report)
   const stallMs = Math.min(fetchDefaults.stallMs, options.giveUpMs)
-  const fetching = fetchBundle({ ...options, stallMs }, shown, signal).finally(() => shown.end())
-  const { sizeBytes, fetchedBytes } = await fetching.catch(error => {
-    signal.throwIfAborted()
-    throw explain(error)
-  })
+  const { url, servername, close } = await openWay(options.server, signal)
+  const fetching = fetchBundle({ ...options, server: url, servername, stallMs }, shown, signal)
+  const { sizeBytes, fetchedBytes } = await fetching
+    .catch(error => {
+      signal.throwIfAborted()
+      throw explain(error)
+    })
+    .finally(async () => {
+      shown.end()
+      await close()
+    })
   const files = await listFiles(into)
   const bundle = `${namespace}/${bundleId}`
   return { bundle, server: serverName(options.server), into, files, fetchedBytes, totalBytes: sizeBytes }

@@ -28,7 +28,7 @@ const pageCount = 1000
  */
 export async function ls(options: ListOptions, report: Report, signal: AbortSignal): Promise<ListResult> {
   const { namespace } = options
-  await using server = await StageServer.open(await readServerOptions(options, report))
+  await using server = await StageServer.open(await readServerOptions(options, namespace, report, signal))
   const bundles: ListedBundle[] = []
   for (let after: string | undefined = ''; after !== undefined; ) {
     const from: string = after

@@ -36,7 +36,7 @@ export interface PutResult {
 export async function put(options: PutOptions, report: Report, signal: AbortSignal): Promise<PutResult> {
   const { namespace, parallelCount } = options
   await checkTokenFile(options.tokenOut)
-  const serverOptions = await readServerOptions(options, report)
+  const serverOptions = await readServerOptions(options, namespace, report, signal)
   const files = await hashAll(await selectFiles(options.selections), report, signal)
 
   // Not before: its patience is counted from here.

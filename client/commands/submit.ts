@@ -1,8 +1,10 @@
 import type { Report } from '../../shared/progress.ts'
+import { ClientError } from '../client-error.ts'
 import type { SubmitOptions } from '../options.ts'
 import { type DryRun, describeDryRun, dryRun } from '../submit/dry-run.ts'
 import { findSparkSubmit, sparkHome } from '../submit/find-spark-submit.ts'
 import type { JobCluster } from '../submit/job-cluster.ts'
+import { removeOrphans } from '../submit/orphans.ts'
 import { readJob } from '../submit/read-job.ts'
 import { runSparkSubmit } from '../submit/run-spark-submit.ts'
 import { hashDependencies } from '../submit/stage-files.ts'
@@ -49,7 +51,25 @@ export async function submit(
   const files = await hashDependencies(dependencies, report, signal)
   if (options.dryRun) return await dryRun(job, files, program, options.caFile)
   const cluster = await openCluster(job.plan.cluster)
+  await tidyUp(cluster, job.plan.namespace, report, signal)
   return await submitJob({ job, files, cluster, route: options, run, report }, signal)
+}
+
+/** Removes what earlier submissions left that ended the hard way. That it may not is no reason to stop. */
+async function tidyUp(
+  cluster: JobCluster,
+  namespace: string,
+  report: Report,
+  signal: AbortSignal
+): Promise<void> {
+  try {
+    const removed = await removeOrphans(cluster, namespace, Date.now(), signal)
+    for (const { name } of removed)
+      report.note(`Secret ${name} of an earlier submission has expired: removed`)
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error
+    report.note(`Secrets that earlier submissions left are not looked for: ${error.message}`)
+  }
 }
 
 /** The result of {@link submit} for people; what spark-submit printed is on the screen already. */

@@ -27,7 +27,7 @@ export async function token(
   const { namespace, bundleId } = options.bundle
   const tokenFile = options.tokenOut.replace('<id>', bundleId)
   await checkTokenFile(tokenFile)
-  await using server = await StageServer.open(await readServerOptions(options, report))
+  await using server = await StageServer.open(await readServerOptions(options, namespace, report, signal))
   const parse = (json: unknown) => parseCommit(json, bundleId)
   const call = { method: 'POST', below: '/token', parse } as const
   const signed = await askForBundle(server, options.bundle, call, signal)

@@ -8,6 +8,8 @@ export interface ApiRequest {
   readonly namespace: string
   /** Absent for a list. */
   readonly name?: string
+  /** What else one can do without this right. */
+  readonly instead?: string
 }
 
 /**
@@ -17,6 +19,7 @@ export interface ApiRequest {
  * @param error what the client rejected with: an `ApiException`, or a failure of the network
  */
 export function apiFailure(error: unknown, request: ApiRequest, apiServer: string): ClientError {
+  if (error instanceof ClientError) return error
   // A boundary: the client's errors carry the status as `code`; those of the network a text there.
   const { code, message, cause } = error as {
     readonly code?: unknown
@@ -31,8 +34,9 @@ export function apiFailure(error: unknown, request: ApiRequest, apiServer: strin
   }
   const found = statusMessage(error)
   if (code === 403) {
-    const todo = `Ask for the right to ${what}.`
-    return new ClientError('refused', describe(`you may not ${what}`, { found, todo }), options)
+    const instead = request.instead === undefined ? '' : `, or ${request.instead}`
+    const todo = `Ask for the right to ${what}${instead}.`
+    return new ClientError('refused', describe(`cannot ${what}`, { found, todo }), options)
   }
   if (code === 401) {
     const sentence = `the API server ${apiServer} does not accept the credential of the kubeconfig`

@@ -13,4 +13,6 @@ export interface ClusterOptions {
     /** A secret. */
     readonly oauthToken?: string | undefined
   }
+  /** Where `HTTPS_PROXY` and `NO_PROXY` are; a proxy of the kubeconfig wins. */
+  readonly environment?: NodeJS.ProcessEnv | undefined
 }

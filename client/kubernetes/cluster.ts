@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import {
   type ConfigurationOptions,
   CoreV1Api,
@@ -5,14 +6,17 @@ import {
   Observable,
   PatchStrategy,
   type V1Pod,
-  type V1Secret
+  type V1Secret,
+  type V1Service,
+  type V1ServicePort
 } from '@kubernetes/client-node'
-import { usageError } from '../client-error.ts'
+import { ClientError, describe } from '../client-error.ts'
 import { type ApiRequest, apiFailure, isNotFound } from './api-failure.ts'
 import type { ClusterOptions } from './cluster-options.ts'
 import { readKubeConfig } from './kube-config.ts'
-import { type Forward, forwardPort, type PodPort } from './port-forward.ts'
-import { isReady, selectorOf, servicePort, speaksHttps, targetPort } from './service-port.ts'
+import { openPodStream, type PodPort } from './pod-stream.ts'
+import { type Forward, forwardPort } from './port-forward.ts'
+import { findPort, isReady, type ServicePlace, selectorOf, speaksHttps, targetPort } from './service-port.ts'
 import { type PodList, watchPods } from './watch-pods.ts'
 
 /** Something with a name in a namespace. */
@@ -25,6 +29,12 @@ export interface Named {
 export interface Selection {
   readonly namespace: string
   readonly labelSelector: string
+}
+
+/** Where a forwarded port leads. */
+export interface ForwardTarget extends ServicePlace {
+  /** Told in words why a connection could not be made, or was cut; whoever made it only sees it closed. */
+  readonly onFailure?: (line: string) => void
 }
 
 /** A forwarded port, and whether https is spoken there. */
@@ -67,7 +77,8 @@ export class Cluster {
   ): Promise<string> {
     const { namespace, serviceAccount: name, audience, seconds } = request
     const spec = { audiences: [audience], expirationSeconds: seconds }
-    const asked = { verb: 'create', resource: 'serviceaccounts/token', namespace, name }
+    const instead = 'pass --upload-token-file'
+    const asked = { verb: 'create', resource: 'serviceaccounts/token', namespace, name, instead }
     const { status } = await this.#ask(asked, signal, options =>
       this.#core.createNamespacedServiceAccountToken({ namespace, name, body: { spec } }, options)
     )
@@ -136,30 +147,45 @@ export class Cluster {
     await watchPods({ ...selection, config: this.#config, list, onPod }, signal)
   }
 
-  /** Makes a port of this machine stand for one of a Service, until it is closed. */
-  async forward(
-    target: { readonly namespace: string; readonly service: string; readonly port?: number },
-    signal: AbortSignal
-  ): Promise<ServiceForward> {
-    const { namespace, service: name } = target
+  /**
+   * Makes a port of this machine stand for one of a Service, until it is closed. A way is opened once before this
+   * resolves, so that missing rights are found out now.
+   */
+  async forward(target: ForwardTarget, signal: AbortSignal): Promise<ServiceForward> {
+    const { namespace, service: name, onFailure = () => {} } = target
     const asked = { verb: 'get', resource: 'services', namespace, name }
     const service = await this.#ask(asked, signal, options =>
       this.#core.readNamespacedService({ namespace, name }, options)
     )
-    const port = servicePort(service, target.port)
-    const labelSelector = selectorOf(service)
-    if (port === undefined || labelSelector === '') {
-      throw usageError(`Service ${namespace}/${name} has no port ${target.port ?? ''} or selects no pods`)
+    const port = findPort(service, target)
+    const open = async (opening: AbortSignal): Promise<Duplex> => {
+      const pod = await this.#findPod(service, port, target, opening)
+      const way = { verb: 'get', resource: 'pods/portforward', namespace, name: pod.pod }
+      return await this.#ask(way, opening, () => openPodStream(this.#config, pod, opening))
     }
-    const findPod = async (): Promise<PodPort> => {
-      const pods = await this.listPods({ namespace, labelSelector }, AbortSignal.timeout(findPodMs))
-      const pod = pods.find(isReady)
-      const number = pod && targetPort(pod, port)
-      if (number === undefined) throw new Error(`no pod of Service ${namespace}/${name} is ready`)
-      return { namespace, pod: pod?.metadata?.name ?? '', port: number }
-    }
-    const forward = await forwardPort(this.#config, findPod, () => {})
+    const first = await open(signal)
+    first.destroy()
+    const forward = await forwardPort(open, error => onFailure(error.message))
     return { ...forward, isTls: speaksHttps(port) }
+  }
+
+  async #findPod(
+    service: V1Service,
+    port: V1ServicePort,
+    { namespace, service: name }: ForwardTarget,
+    signal: AbortSignal
+  ): Promise<PodPort> {
+    const pods = await this.listPods({ namespace, labelSelector: selectorOf(service) }, signal)
+    for (const pod of pods.filter(isReady)) {
+      const number = targetPort(pod, port)
+      if (number !== undefined) return { namespace, pod: String(pod.metadata?.name), port: number }
+    }
+    const todo = `Look at them: kubectl -n ${namespace} get pods -l ${selectorOf(service)}`
+    const found = `${pods.length} pods, none of them ready`
+    throw new ClientError(
+      'gaveUp',
+      describe(`no pod of Service ${namespace}/${name} is ready`, { found, todo })
+    )
   }
 
   async #list({ namespace, labelSelector }: Selection, signal: AbortSignal): Promise<PodList> {
@@ -188,7 +214,6 @@ export class Cluster {
 
 /** How long one question may take. */
 const askMs = 30_000
-const findPodMs = 10_000
 
 /** The client takes a signal and the kind of a patch by a hook into each request only. */
 function optionsFor(signal: AbortSignal): ConfigurationOptions {

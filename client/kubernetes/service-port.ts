@@ -1,9 +1,34 @@
 import type { V1Pod, V1Service, V1ServicePort } from '@kubernetes/client-node'
+import { describe, usageError } from '../client-error.ts'
 
-/** The port of a Service that is meant; its first one when none is named. */
-export function servicePort(service: V1Service, port?: number): V1ServicePort | undefined {
+/** Which port of which Service; its first one when none is named. */
+export interface ServicePlace {
+  readonly namespace: string
+  readonly service: string
+  readonly port?: number
+}
+
+/**
+ * The port of a Service that is meant.
+ *
+ * @throws ClientError (usage) when there is none, or no pods are behind it
+ */
+export function findPort(
+  service: V1Service,
+  { namespace, service: name, port }: ServicePlace
+): V1ServicePort {
   const ports = service.spec?.ports ?? []
-  return port === undefined ? ports[0] : ports.find(other => other.port === port)
+  const found = port === undefined ? ports[0] : ports.find(other => other.port === port)
+  if (selectorOf(service) === '') {
+    throw usageError(`Service ${namespace}/${name} selects no pods, so there is nothing to forward a port to`)
+  }
+  if (found !== undefined) return found
+  const numbers = ports.map(other => other.port).join(', ')
+  throw usageError(
+    describe(`Service ${namespace}/${name} has no port ${port ?? ''}`.trimEnd(), {
+      expected: `one of ${numbers || 'none'}`
+    })
+  )
 }
 
 /** Whether a Service says of a port that it speaks https. */

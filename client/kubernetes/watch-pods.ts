@@ -34,32 +34,42 @@ export async function watchPods(watch: PodWatch, signal: AbortSignal): Promise<v
     } catch {
       // The API server may be away for a while; a list says then what was missed.
       failures += 1
-      await sleep(backoffMs(failures, firstPauseMs, longestPauseMs), undefined, { signal }).catch(() => {})
     }
     list = undefined
+    const pauseMs = backoffMs(failures + 1, firstPauseMs, longestPauseMs)
+    await sleep(pauseMs, undefined, { signal }).catch(() => {})
   }
 }
 
 const firstPauseMs = 250
 const longestPauseMs = 10_000
 
+/** The client takes a watch that is quiet for 30 s for a broken one: it is asked to end before. */
+const timeoutSeconds = 25
+
+/** @throws Error when the watch did not end by itself */
 async function watchFrom(watch: PodWatch, resourceVersion: string, signal: AbortSignal): Promise<void> {
   const { config, namespace, labelSelector, onPod } = watch
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const controller = await new Watch(config).watch(
-    `/api/v1/namespaces/${namespace}/pods`,
-    { labelSelector, resourceVersion },
-    (type: string, object: V1Pod) =>
-      type === 'ERROR' ? reject(new Error('watch ended')) : onPod(type, object),
-    error => (error ? reject(error) : resolve())
-  )
-  const stop = () => controller.abort()
+  const onEvent = (type: string, object: V1Pod) => {
+    if (type === 'ERROR') reject(new Error('the watch cannot go on from there'))
+    else onPod(type, object)
+  }
+  const path = `/api/v1/namespaces/${namespace}/pods`
+  const query = { labelSelector, resourceVersion, timeoutSeconds }
+  const begun = new Watch(config).watch(path, query, onEvent, error => (error ? reject(error) : resolve()))
+  begun.catch(reject)
+  const stop = () => resolve()
   signal.addEventListener('abort', stop)
   if (signal.aborted) stop()
   try {
     await promise
   } finally {
     signal.removeEventListener('abort', stop)
-    stop()
+    // It may still be connecting, which nobody waits for.
+    begun.then(
+      controller => controller.abort(),
+      () => {}
+    )
   }
 }

@@ -31,6 +31,7 @@ export interface JobCluster {
     secret: { readonly namespace: string; readonly name: string },
     signal: AbortSignal
   ) => Promise<void>
+  readonly listSecrets: (selection: PodSelection, signal: AbortSignal) => Promise<readonly JobSecret[]>
   readonly listPods: (selection: PodSelection, signal: AbortSignal) => Promise<readonly JobPod[]>
   readonly watchPods: (
     watched: PodSelection & { readonly onPod: (type: string, pod: JobPod) => void },
@@ -42,10 +43,20 @@ export interface JobCluster {
   ) => Promise<{ readonly port: number; readonly isTls: boolean; readonly close: () => Promise<void> }>
 }
 
-/** Which pods. */
+/** Which pods or Secrets. */
 export interface PodSelection {
   readonly namespace: string
   readonly labelSelector: string
+}
+
+/** A Secret as far as a submission looks at it: never at what is in it. */
+export interface JobSecret {
+  readonly metadata?: {
+    readonly name?: string
+    readonly labels?: { readonly [key: string]: string }
+    readonly annotations?: { readonly [key: string]: string }
+    readonly ownerReferences?: readonly object[]
+  }
 }
 
 /** A pod as far as a submission looks at it. */

@@ -36,13 +36,11 @@ export async function runSparkSubmit(run: SparkSubmitRun, signal: AbortSignal): 
   }
   signal.addEventListener('abort', passOn)
   try {
-    await once(child, 'close')
+    await once(child, 'close').catch((cause: NodeJS.ErrnoException) => {
+      throw usageError(`${quote(run.program, 300)} cannot be started (${cause.code})`, { cause })
+    })
     const { exitCode, signalCode } = child
     return signalCode === null ? Number(exitCode) : 128 + constants.signals[signalCode]
-  } catch (cause) {
-    // A boundary: a program that cannot be started rejects with a system error.
-    const { code } = cause as NodeJS.ErrnoException
-    throw usageError(`${quote(run.program, 300)} cannot be started (${code})`, { cause })
   } finally {
     signal.removeEventListener('abort', passOn)
   }

@@ -53,14 +53,23 @@ export async function openRoute(
     const proxy = proxyFor(url, options.environment)
     return { options: { url, proxy, ...rest }, authorities, inCluster: url, close: async () => {} }
   }
-  const { namespace, service, port } = place
+  const { isTls, close, ...way } = await forwardTo(cluster, place, signal)
+  return { options: { ...way, ...rest }, authorities, inCluster: inCluster(place, isTls), close }
+}
+
+/** Makes a Service an address of this machine. @throws ClientError */
+export async function forwardTo(
+  cluster: Pick<JobCluster, 'forward'>,
+  { namespace, service, port }: ServerPlace & { readonly type: 'service' },
+  signal: AbortSignal
+) {
   const target = { namespace, service, ...(port === undefined ? {} : { port }) }
   const forward = await cluster.forward(target, signal)
-  const url = new URL(`${forward.isTls ? 'https' : 'http'}://127.0.0.1:${forward.port}`)
   return {
-    options: { url, ...rest },
-    authorities,
-    inCluster: inCluster(place, forward.isTls),
+    url: new URL(`${forward.isTls ? 'https' : 'http'}://127.0.0.1:${forward.port}`),
+    // The certificate is the Service's, whatever the address here.
+    servername: `${service}.${namespace}.svc`,
+    isTls: forward.isTls,
     close: () => forward.close()
   }
 }

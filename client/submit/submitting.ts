@@ -49,9 +49,23 @@ const revokeMs = 10 * secondMs
  */
 export async function submitJob(submitting: Submitting, signal: AbortSignal): Promise<SubmittedJob> {
   const { job, cluster, route } = submitting
-  const { plan, templates } = job
+  const { plan } = job
   const account = { namespace: plan.namespace, driverServiceAccount: serviceAccountOf(job) }
   const server = await openRoute(cluster, plan.server, account, route, signal)
+  try {
+    return await stageAndRun(submitting, server, signal)
+  } finally {
+    await server.close()
+  }
+}
+
+async function stageAndRun(
+  submitting: Submitting,
+  server: ServerRoute,
+  signal: AbortSignal
+): Promise<SubmittedJob> {
+  const { job } = submitting
+  const { plan, templates } = job
   const leftovers = new Leftovers()
   try {
     const staged = await stage(submitting, server, leftovers, signal)
@@ -70,8 +84,6 @@ export async function submitJob(submitting: Submitting, signal: AbortSignal): Pr
     return toResult(plan.namespace, staged, conclusion)
   } catch (error) {
     throw withLeftovers(error, await leftovers.remove(), signal)
-  } finally {
-    await server.close()
   }
 }
 

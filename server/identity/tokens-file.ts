@@ -55,7 +55,11 @@ export class TokensFile implements UploadIdentity {
     }
     if (credential === undefined || found === undefined) throw new StagingError('STAGE_ERR_CREDENTIAL')
     const { principal, namespaces } = found
-    return { name: principal, mayUse: ns => namespaces.includes(ns) || namespaces.includes('*') }
+    const missingRight = async (namespace: string) =>
+      namespaces.includes(namespace) || namespaces.includes('*')
+        ? undefined
+        : { expected: 'a namespace of the credential', found: namespace }
+    return { name: principal, missingRight }
   }
 
   async #refresh(): Promise<void> {

@@ -75,6 +75,21 @@ export const metricTable = {
     type: 'counter',
     labels: ['result'],
     help: 'Bundles in sweeps; result is looked (all of them), ended, forgotten (nothing is left of it) or failed (left for the next sweep).'
+  },
+  spark_stage_identity_reviews_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Questions about Kubernetes tokens and rights; outcome is granted, refused, failed (the API server could not say) or remembered (from the last seconds).'
+  },
+  spark_stage_owner_watches: {
+    type: 'gauge',
+    labels: ['state'],
+    help: 'Watches of pods, one a namespace or one for all; state is synced, or broken: then no bundle ends there that had an owner.'
+  },
+  spark_stage_owned_bundles: {
+    type: 'gauge',
+    labels: [],
+    help: 'Bundles that living pods are labelled with.'
   }
 } as const satisfies Readonly<Record<string, MetricRow>>
 

@@ -20,6 +20,12 @@ export interface FigureSources {
   readonly storeFigures: () => Promise<StoreFigures | undefined>
   /** Absent for stores that know no bounds. @returns undefined while the store cannot be asked */
   readonly freeBytes: (() => Promise<number | undefined>) | undefined
+  /** Absent where no owners are watched. */
+  readonly owners?: () => {
+    readonly syncedCount: number
+    readonly brokenCount: number
+    readonly ownersCount: number
+  }
 }
 
 /** A request when its answer is over. */
@@ -34,6 +40,8 @@ export interface EndedRequest {
   readonly action: AuditedAction | undefined
   readonly outcome: Outcome
 }
+
+const reviewOutcomes = ['granted', 'refused', 'failed', 'remembered'] as const
 
 const sweepResults = ['looked', 'ended', 'forgotten', 'failed'] as const
 
@@ -65,6 +73,9 @@ export class Metrics {
   readonly #free: Gauge | undefined
   readonly #sweeps = this.#histogram('spark_stage_sweep_duration_seconds', sweepBuckets)
   readonly #swept = this.#counter('spark_stage_swept_bundles_total')
+  readonly #reviews = this.#counter('spark_stage_identity_reviews_total')
+  readonly #watches = this.#gauge('spark_stage_owner_watches')
+  readonly #owned = this.#gauge('spark_stage_owned_bundles')
 
   constructor(sources: FigureSources) {
     this.#sources = sources
@@ -72,6 +83,7 @@ export class Metrics {
     // A rate needs its zero: without it, the first error of a kind would not show as an increase.
     for (const code of Object.keys(errorTable)) this.#refusals.inc({ code }, 0)
     for (const result of sweepResults) this.#swept.inc({ result }, 0)
+    for (const outcome of reviewOutcomes) this.#reviews.inc({ outcome }, 0)
   }
 
   get contentType(): string {
@@ -96,6 +108,10 @@ export class Metrics {
     this.#bundles.set({ state: 'committed' }, figures?.committedCount ?? Number.NaN)
     this.#bundles.set({ state: 'draft' }, figures?.draftsCount ?? Number.NaN)
     this.#free?.set(free ?? Number.NaN)
+    const owners = this.#sources.owners?.()
+    this.#watches.set({ state: 'synced' }, owners?.syncedCount ?? 0)
+    this.#watches.set({ state: 'broken' }, owners?.brokenCount ?? 0)
+    this.#owned.set(owners?.ownersCount ?? 0)
     return this.#registry.metrics()
   }
 
@@ -121,6 +137,11 @@ export class Metrics {
 
   countAction(action: AuditedAction, outcome: Outcome): void {
     this.#actions.inc({ action, outcome })
+  }
+
+  /** Counts a question about a Kubernetes token or right. */
+  countReview(outcome: (typeof reviewOutcomes)[number]): void {
+    this.#reviews.inc({ outcome })
   }
 
   /** Runs a sweep and counts what came of it. @throws whatever the sweep throws */

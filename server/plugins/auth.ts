@@ -18,12 +18,9 @@ export function requireUploader(identity: UploadIdentity) {
   return async (request: FastifyRequest): Promise<void> => {
     const principal = await identity.identify(bearerOf(request.headers.authorization))
     const namespace = checkNamespace(paramOf(request, 'ns'))
-    if (!principal.mayUse(namespace)) {
-      throw new StagingError('STAGE_ERR_FORBIDDEN', {
-        subject: namespace,
-        expected: 'a namespace of the credential',
-        found: namespace
-      })
+    const missing = await principal.missingRight(namespace)
+    if (missing !== undefined) {
+      throw new StagingError('STAGE_ERR_FORBIDDEN', { subject: namespace, ...missing })
     }
     request.uploader = { namespace, principal: principal.name }
   }

@@ -15,6 +15,7 @@ import {
   renewed
 } from './lease.ts'
 import type { StoredEntry, StoredManifest } from './manifests.ts'
+import { Ownership } from './ownership.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** A bundle in a list. */
@@ -38,9 +39,11 @@ export interface FoundEntry extends StoredEntry {
 /** Bundles once they are staged: read, renewed, listed, ended. */
 export class Bundles {
   readonly #context: StagingContext
+  readonly #ownership: Ownership
 
   constructor(context: StagingContext) {
     this.#context = context
+    this.#ownership = new Ownership(context)
   }
 
   /**
@@ -53,9 +56,11 @@ export class Bundles {
     const { leases, clock } = this.#context
     const lease = await leases.find(bundleId)
     if (lease?.namespace !== namespace) throw gone(bundleId, 'removed')
-    refuseGone(lease, bundleId, clock.now())
+    const isKept = await this.#isKept(lease, bundleId)
+    refuseGone(lease, bundleId, clock.now(), isKept)
     if (!isCommitted(lease)) throw gone(bundleId, 'never committed')
-    if (this.#isWorthRenewal(lease)) await this.#keep(bundleId)
+    // A lease that is over and kept is its owner's to renew.
+    if (!isKept && this.#isWorthRenewal(lease)) await this.#keep(bundleId)
     return currentManifest(this.#context, namespace, bundleId, lease.attempt)
   }
 
@@ -92,14 +97,17 @@ export class Bundles {
    * @throws StagingError `STAGE_ERR_NOT_FOUND`, `STAGE_ERR_GONE`, `STAGE_ERR_NOT_COMMITTED`
    */
   async get(namespace: string, bundleId: string): Promise<CommittedLease> {
-    return this.#mustBeCommitted(await this.#context.leases.get(namespace, bundleId), bundleId)
+    const lease = await this.#context.leases.get(namespace, bundleId)
+    return this.#mustBeCommitted(lease, bundleId, await this.#isKept(lease, bundleId))
   }
 
   /** Gives a committed bundle another full lease, at most until its last token ends. @throws as {@link get} */
   async renew(namespace: string, bundleId: string): Promise<CommittedLease> {
     const { leases, clock, times } = this.#context
-    await this.get(namespace, bundleId)
-    return leases.swap(bundleId, lease => renewed(this.#mustBeCommitted(lease, bundleId), times, clock.now()))
+    const isKept = await this.#isKept(await this.get(namespace, bundleId), bundleId)
+    return leases.swap(bundleId, lease =>
+      renewed(this.#mustBeCommitted(lease, bundleId, isKept), times, clock.now())
+    )
   }
 
   /**
@@ -136,10 +144,12 @@ export class Bundles {
 
   /** Keeps what is being read: one write for all who read it at once. */
   async #keep(bundleId: string): Promise<void> {
-    const { leases, clock, times } = this.#context
+    const { leases, clock } = this.#context
     try {
       await leases.swap(bundleId, lease =>
-        isCommitted(lease) && this.#isWorthRenewal(lease) ? renewed(lease, times, clock.now()) : lease
+        isCommitted(lease) && this.#isWorthRenewal(lease)
+          ? renewed(lease, this.#ownership.timesOf(lease), clock.now())
+          : lease
       )
     } catch (error) {
       // A store that takes no writes, being full perhaps, can still be read.
@@ -149,11 +159,20 @@ export class Bundles {
 
   #isWorthRenewal(lease: CommittedLease): boolean {
     const nowMs = this.#context.clock.now()
-    return isHalfSpent(lease, Math.min(this.#context.times.leaseMs, lease.tokenExpiresAtMs - nowMs), nowMs)
+    const { leaseMs } = this.#ownership.timesOf(lease)
+    return isHalfSpent(lease, Math.min(leaseMs, lease.tokenExpiresAtMs - nowMs), nowMs)
   }
 
-  #mustBeCommitted(lease: Lease, bundleId: string): CommittedLease {
-    refuseGone(lease, bundleId, this.#context.clock.now())
+  /** Whether a bundle is served although its time is over; its owner is asked for only then. */
+  async #isKept(lease: Lease, bundleId: string): Promise<boolean> {
+    const { clock } = this.#context
+    if (lease.expiresAtMs > clock.now() || isEnded(lease)) return false
+    const state = await this.#ownership.stateOf(bundleId, lease)
+    return this.#ownership.isKept(lease, state, clock.now())
+  }
+
+  #mustBeCommitted(lease: Lease, bundleId: string, isKept: boolean): CommittedLease {
+    refuseGone(lease, bundleId, this.#context.clock.now(), isKept)
     if (isCommitted(lease)) return lease
     throw new StagingError('STAGE_ERR_NOT_COMMITTED', { subject: bundleId })
   }

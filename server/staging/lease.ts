@@ -21,6 +21,12 @@ export interface Lease {
   /** From the commit on: under which account and with how many bytes it is counted, see `usage.ts`. */
   readonly account?: string
   readonly sizeBytes?: number
+  /** Which pods of the namespace are its owner, where its uploader has said so; else those labelled with its id. */
+  readonly ownerLabels?: Readonly<Record<string, string>>
+  /** Whether an owner was ever seen alive: from then on no time ends the bundle while nobody knows of its owner. */
+  readonly hadOwner?: true
+  /** When its owner was found to be gone, and the grace began; not there while the owner lives. */
+  readonly ownerGoneAtMs?: number
   /** Once ended and no longer counted: whose removal took it out. */
   readonly releasedBy?: string
   /** Once ended: why and when. */
@@ -77,7 +83,11 @@ export function withoutWriter({ writer: _writer, ...lease }: Lease): Lease {
 }
 
 /** The lease a committed bundle has after being renewed now. */
-export function renewed(lease: CommittedLease, times: LeaseTimes, nowMs: number): CommittedLease {
+export function renewed(
+  lease: CommittedLease,
+  times: Pick<LeaseTimes, 'leaseMs'>,
+  nowMs: number
+): CommittedLease {
   return { ...lease, expiresAtMs: Math.min(nowMs + times.leaseMs, lease.tokenExpiresAtMs) }
 }
 
@@ -101,9 +111,12 @@ export function ended(lease: Lease, reason: EndReason, nowMs: number): EndedLeas
   return { ...withoutWriter(lease), state: 'ended', reason, endedAtMs: nowMs }
 }
 
-/** @throws StagingError `STAGE_ERR_GONE` with reason and time when the bundle has ended or its lease has run out */
-export function refuseGone(lease: Lease, bundleId: string, nowMs: number): void {
-  if (lease.state !== 'ended' && lease.expiresAtMs > nowMs) return
+/**
+ * @param isKept whether it stays although its time is over, see {@link Ownership}
+ * @throws StagingError `STAGE_ERR_GONE` with reason and time when the bundle has ended or its lease has run out
+ */
+export function refuseGone(lease: Lease, bundleId: string, nowMs: number, isKept = false): void {
+  if (lease.state !== 'ended' && (isKept || lease.expiresAtMs > nowMs)) return
   throw gone(bundleId, lease.reason ?? 'expired', lease.endedAtMs ?? lease.expiresAtMs)
 }
 

@@ -37,6 +37,9 @@ export interface ArrivingUpload {
   readonly announcedBytes: number | undefined
 }
 
+/** What an uploader says who names the namespace last. */
+export type NamedOwner = Pick<Lease, 'namespace' | 'ownerLabels'>
+
 /** A bundle that was staged. */
 export interface StagedBundle {
   readonly bundleId: string
@@ -90,20 +93,20 @@ export class OneShots {
   /**
    * Stages all files of one request, or nothing, for an uploader who names the namespace last, as the fork's client does.
    *
-   * @param nameNamespace asked once, when all files have arrived; may refuse by throwing
-   * @throws StagingError as {@link stage}, and what `nameNamespace` throws
+   * @param nameOwner asked once, when all files have arrived; may refuse by throwing
+   * @throws StagingError as {@link stage}, and what `nameOwner` throws
    */
   async stageUnnamed(
     principal: string,
     upload: ArrivingUpload,
-    nameNamespace: () => string,
+    nameOwner: () => NamedOwner,
     signal: AbortSignal
   ): Promise<StagedBundle> {
     const uploader = { namespace: unnamed, principal }
     const bundleId = bundleIdFor(unnamed, principal, undefined)
     return this.#orUndo(bundleId, undefined, async () => {
       const lease = await this.#begin(uploader, bundleId)
-      return this.#run(lease, bundleId, upload, signal, nameNamespace)
+      return this.#run(lease, bundleId, upload, signal, nameOwner)
     })
   }
 
@@ -153,7 +156,7 @@ export class OneShots {
     bundleId: string,
     { files, announcedBytes }: ArrivingUpload,
     signal: AbortSignal,
-    nameNamespace?: () => string
+    nameOwner?: () => NamedOwner
   ): Promise<StagedBundle> {
     const { attempt } = begun
     const { store, leases, manifests, clock, times, hints, limits } = this.#context
@@ -168,12 +171,13 @@ export class OneShots {
         const source = await room.admit(file.source, known)
         return putBytes(store, dataKey(at, before.length), source, { limitBytes }, signal, known)
       })
-      const namespace = nameNamespace?.() ?? begun.namespace
+      const owner = nameOwner?.() ?? { namespace: begun.namespace }
+      const { namespace } = owner
       const entries = keepFirstData(arrived)
       const sizeBytes = dataBytes(entries)
       if (namespace !== begun.namespace) {
         await reserve(this.#context, { account, namespace, sizeBytes }, entries)
-        await this.#name(bundleId, namespace)
+        await this.#name(bundleId, owner)
       }
       const kept = new Set(entries.map(({ data }) => data))
       const repeats = [...arrived.keys()].filter(number => !kept.has(number))
@@ -193,14 +197,14 @@ export class OneShots {
     }
   }
 
-  /** Gives a draft its namespace: first in the lease, so that whoever removes the draft knows where it is listed. */
-  async #name(bundleId: string, namespace: string): Promise<void> {
+  /** Gives a draft its namespace and its owner: first in the lease, so that whoever removes the draft knows where it is listed. */
+  async #name(bundleId: string, owner: NamedOwner): Promise<void> {
     const { store, leases, clock } = this.#context
     await leases.swap(bundleId, current => {
       if (current.state !== 'draft') refuseGone(current, bundleId, clock.now())
-      return { ...current, namespace }
+      return { ...current, ...owner }
     })
-    for (const key of indexKeys(namespace, bundleId)) await store.create(key, '')
+    for (const key of indexKeys(owner.namespace, bundleId)) await store.create(key, '')
   }
 
   /** The answer to a repeated request: the bundle that is there, if these are its files. */

@@ -4,6 +4,7 @@ import type { Hints } from './hints.ts'
 import type { LeaseTimes } from './lease.ts'
 import type { Leases } from './leases.ts'
 import type { Manifests } from './manifests.ts'
+import type { Owners } from './owners.ts'
 import type { Usage } from './usage.ts'
 
 /** How much may be staged. */
@@ -27,6 +28,7 @@ export interface StagingContext {
   readonly manifests: Manifests
   readonly hints: Hints
   readonly usage: Usage
+  readonly owners: Owners
 }
 
 /** Who stages, and where: both were checked before they came here. */

@@ -2,7 +2,9 @@ import { pMapIterable } from 'p-map'
 import { listAll } from '../storage/storage-driver.ts'
 import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
 import { dueFolder, dueHour, dueKey, dueRoot, isDueHour, leaseKey } from './keys.ts'
-import { ended, isEnded, type Lease } from './lease.ts'
+import { ended, isCommitted, isEnded, type Lease } from './lease.ts'
+import type { OwnerState } from './owners.ts'
+import { Ownership, stillSaid } from './ownership.ts'
 import type { StagingContext } from './staging-context.ts'
 
 /** What one sweep did. Counts are of bundles. */
@@ -32,14 +34,17 @@ const parallelLooksCount = 16
  * Removes what is due, and nothing else. It looks only at bundles whose marker is due, so it costs what is due and not
  * what is stored. Any number of sweeps may run at once, and one that dies is done again: the marker goes last.
  *
- * Nothing is removed because something failed: whatever cannot be read, swapped or listed is left as it is.
+ * Nothing is removed because something failed: whatever cannot be read, swapped or listed is left as it is, and so is a
+ * bundle of whose owner nothing can be learned.
  */
 export class Sweep {
   readonly #context: StagingContext
+  readonly #ownership: Ownership
   readonly #report: SweepReport
 
   constructor(context: StagingContext, report: SweepReport) {
     this.#context = context
+    this.#ownership = new Ownership(context)
     this.#report = report
   }
 
@@ -74,14 +79,16 @@ export class Sweep {
   /** Looks at one bundle whose marker is due, and files the marker of the next look before this one goes. */
   async #look(bundleId: string, marker: string): Promise<Outcome> {
     const { store, leases, clock, times } = this.#context
-    const nowMs = clock.now()
     const found = (await leases.find(bundleId)) ?? (await this.#settleUnborn(bundleId))
     if (found === undefined) return 'kept'
+    // The time before the answer: whoever pauses in between must not take what is said of then for what is now.
+    const nowMs = clock.now()
+    const state = await this.#ownership.stateForSweep(bundleId, found, nowMs)
     const lease = await leases.swap(bundleId, current =>
-      current.state !== 'ended' && current.expiresAtMs <= nowMs ? ended(current, 'expired', nowMs) : current
+      this.#settled(current, stillSaid(state, found, current), nowMs)
     )
     if (!isEnded(lease)) {
-      const next = dueKey(lease.expiresAtMs, bundleId)
+      const next = dueKey(this.#ownership.nextLookMs(lease, state, nowMs), bundleId)
       await store.create(next, '')
       await this.#drop(marker, [next])
       return 'kept'
@@ -97,6 +104,14 @@ export class Sweep {
     }
     await this.#drop(marker, markersOf(looksMs.filter(atMs => atMs > nowMs)))
     return found.state === 'ended' ? 'kept' : 'ended'
+  }
+
+  /** What a lease becomes now: ended, when its time is over and no owner keeps it. */
+  #settled(current: Lease, state: OwnerState, nowMs: number): Lease {
+    if (isEnded(current)) return current
+    const isOver = current.expiresAtMs <= nowMs && !this.#ownership.isKept(current, state, nowMs)
+    if (isOver) return ended(current, 'expired', nowMs)
+    return isCommitted(current) ? this.#ownership.settled(current, state, nowMs) : current
   }
 
   /**

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { StagingError } from '../../shared/errors.ts'
 import { KiB, MiB } from '../../shared/units.ts'
 import { fileParts } from '../plugins/multipart.ts'
-import { parseOwner } from './owner.ts'
+import { parseOwner, type ResourcesOwner } from './owner.ts'
 
 /** An owner with a hundred of the longest labels fits. */
 const maxOwnerBytes = 64 * KiB
@@ -15,7 +15,7 @@ const maxOtherBytes = 1 * MiB
 export class UploadForm {
   readonly #request: FastifyRequest
   readonly #allowed: readonly string[] | undefined
-  #namespace: string | undefined
+  #owner: ResourcesOwner | undefined
   #otherBytes = 0
 
   /** @param allowed the namespaces that an owner may have; undefined means all */
@@ -24,9 +24,9 @@ export class UploadForm {
     this.#allowed = allowed
   }
 
-  /** The owner's, once all parts have arrived. @throws StagingError `STAGE_ERR_BAD_REQUEST` when nobody is named */
-  get namespace(): string {
-    if (this.#namespace !== undefined) return this.#namespace
+  /** Whose the file is, once all parts have arrived. @throws StagingError `STAGE_ERR_BAD_REQUEST` when nobody is named */
+  get owner(): ResourcesOwner {
+    if (this.#owner !== undefined) return this.#owner
     throw wrongParts('resourcesOwner', 'none')
   }
 
@@ -43,8 +43,8 @@ export class UploadForm {
         if (foundCount > 1) throw wrongParts('resources', 'a second one')
         yield toFile(source)
       } else if (name === 'resourcesOwner') {
-        if (this.#namespace !== undefined) throw wrongParts('resourcesOwner', 'a second one')
-        this.#namespace = parseOwner(await readOwner(source), this.#allowed)
+        if (this.#owner !== undefined) throw wrongParts('resourcesOwner', 'a second one')
+        this.#owner = parseOwner(await readOwner(source), this.#allowed)
       } else await this.#drop(source)
     }
     if (foundCount === 0) throw wrongParts('resources', 'none')

@@ -40,7 +40,7 @@ export const uploadRoute: FastifyPluginAsyncTypebox<V0Options> = async (app, opt
         const { bundleId, lease, entries } = await staging.oneShots.stageUnnamed(
           principal,
           { files, announcedBytes: announcedBytesOf(request) },
-          () => form.namespace,
+          () => form.owner,
           clientSignal(reply)
         )
         request.audited = { namespace: lease.namespace, bundleId, ...describeBundle(entries) }

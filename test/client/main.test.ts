@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { chmod, readdir, readFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
-import t from 'tap'
-import { answerError, fakeBundleId, fakeToken, startFakeServer } from './fake-server.ts'
+import t, { type Test } from 'tap'
+import { answer, answerError, fakeBundleId, fakeToken, startFakeServer } from './fake-server.ts'
 import { runClient } from './run-client.ts'
 
 const bundle = `team-a/${fakeBundleId}`
@@ -272,3 +275,59 @@ t.test('submit --dry-run prints files, command and templates, or one object', as
   t.match(run, { code: 0, stdout: /viewfs:[\s\S]*# driver\.yaml/ })
   t.match(JSON.parse(json.stdout), { staged: 'dry run', server: 'k8s://a/b', totalBytes: 8 })
 })
+
+t.test('submit looks at the driver: what became of it, and the exit code', async t => {
+  const server = await startFakeServer(t, (request, response) => {
+    if (request.method === 'DELETE') answer(response, 200, {})
+    return request.method === 'DELETE'
+  })
+  for (const [phase, code] of [
+    ['Succeeded', 0],
+    ['Failed', 16]
+  ] as const) {
+    const pod = { metadata: { name: 'd', uid: 'u', labels: { 'spark-role': 'driver' } }, status: { phase } }
+    const apiServer = await startApiServer(t, [pod])
+    const cwd = t.testdir({ 'app.py': '', 'spark-submit': '#!/bin/sh\n', kubeconfig: kubeconfig(apiServer) })
+    await chmod(join(cwd, 'spark-submit'), 0o755)
+    const args = [
+      ...['submit', '--spark-submit', './spark-submit', '--server', server.url, '--give-up-seconds', '5'],
+      ...['--', '--master', `k8s://${apiServer}`, '--deploy-mode', 'cluster'],
+      ...['-c', 'spark.kubernetes.initcontainer.image=i', '-c', 'spark.kubernetes.namespace=team-a', 'app.py']
+    ]
+
+    const run = await runClient(args, cwd, { KUBECONFIG: join(cwd, 'kubeconfig') })
+
+    t.equal(run.code, code, run.stderr)
+    t.match(run.stderr, code === 0 ? 'driver d succeeded' : 'spark-stage: driver d failed')
+    t.notMatch(run.stdout + run.stderr, fakeToken)
+  }
+})
+
+/** An API server that knows some pods, and to which all else is right. */
+async function startApiServer(t: Test, items: readonly object[]): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume()
+    const isWatch = request.url?.includes('watch=') === true
+    response.writeHead(200, { 'content-type': 'application/json' })
+    if (isWatch) response.flushHeaders()
+    else response.end(JSON.stringify({ metadata: { resourceVersion: '1' }, items }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function kubeconfig(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: 'u', user: {} }],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+    'current-context': 'x'
+  })
+}

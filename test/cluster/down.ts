@@ -2,13 +2,19 @@ import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { containerIds, endContainers } from './container-runtime.ts'
 import { removeNetwork } from './network.ts'
-import { namespaceName, stateFolder, statePath } from './paths.ts'
+import { isThere } from './once-cached.ts'
+import { namespaceName, ownershipMark, stateFolder, statePath } from './paths.ts'
 import { processNames, stopProcess } from './processes.ts'
 import { say } from './progress.ts'
 import { runCommand } from './run-command.ts'
 
 /** Ends the cluster and removes all that it left, on disk, in the kernel and in the folders that containerd and CNI insist on. */
 export async function bringDown(): Promise<void> {
+  if (!(await isThere(ownershipMark))) {
+    throw new Error(
+      `${stateFolder} is no cluster's: name another folder as SPARK_STAGE_CLUSTER_DIR, or remove it`
+    )
+  }
   say(`ending the cluster in ${stateFolder}`)
   const names = await processNames()
   // Nothing is to start containers again, or to be asked to, while they are ended.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { onceCached } from './once-cached.ts'
 import { cacheFolder, ownPath } from './paths.ts'
 import { runCommand } from './run-command.ts'
@@ -75,7 +75,7 @@ async function buildImage(name: string, { base, version, contexts = {}, prepare 
   const folder = ownPath(`images/${name}`)
   const files = (await readdir(folder)).sort()
   const hash = createHash('sha256')
-    .update(base ?? '')
+    .update(basename(base ?? ''))
     .update(version ?? '')
   for (const file of files) hash.update(file).update(await readFile(join(folder, file)))
   const key = [name, version, hash.digest('hex').slice(0, 12)].filter(part => part !== undefined).join('-')

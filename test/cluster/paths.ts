@@ -22,3 +22,6 @@ export function ownPath(path: string): string {
 export function statePath(...names: readonly string[]): string {
   return join(stateFolder, ...names)
 }
+
+/** Says that the state folder is ours, all of it, to be removed. */
+export const ownershipMark = statePath('spark-stage-cluster')

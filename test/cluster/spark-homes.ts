@@ -41,7 +41,7 @@ async function downloadArchive(version: SparkVersion): Promise<string> {
     const into = `${draft}-download`
     await mkdir(into, { recursive: true })
     try {
-      const source = ['download', '--quiet', '--no-deps', '--no-build-isolation', '--no-binary', ':all:']
+      const source = ['download', '--quiet', '--no-deps', '--no-binary', 'pyspark']
       const download = ['-m', 'pip', ...source, '--dest', into, `pyspark==${version}`]
       await runCommand('python3', download, { timeoutMs: 15 * 60_000 })
       const [name] = await readdir(into)

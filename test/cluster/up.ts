@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { makeAuthority } from './certificates.ts'
 import { importImage, startContainerd } from './container-runtime.ts'
 import { startControlPlane } from './control-plane.ts'
@@ -10,7 +10,7 @@ import { checkMachine } from './needs.ts'
 import { makeNetwork } from './network.ts'
 import { startNode } from './node.ts'
 import { isThere } from './once-cached.ts'
-import { stateFolder } from './paths.ts'
+import { ownershipMark, stateFolder } from './paths.ts'
 import { isRunning, logOf, processNames } from './processes.ts'
 import { buildPrograms } from './programs.ts'
 import { say } from './progress.ts'
@@ -34,6 +34,7 @@ export async function bringUp(): Promise<void> {
 async function start(images: readonly ImageArchive[]): Promise<void> {
   say(`starting a cluster in ${stateFolder}`)
   await mkdir(stateFolder, { recursive: true, mode: 0o711 })
+  await writeFile(ownershipMark, '')
   await makeNetwork()
   await makeAuthority()
   await startContainerd()

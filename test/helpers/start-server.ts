@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import { type App, createApp } from '../../server/app.ts'
 import { loadConfig } from '../../server/config.ts'
+import type { Cluster } from '../../server/identity/kubernetes-cluster.ts'
 import type { Clock } from '../../server/staging/clock.ts'
 import type { Disk } from '../../server/storage/disk.ts'
 import { openStorage } from '../../server/storage/open-storage.ts'
@@ -25,6 +26,7 @@ export const withoutSweeps = { SPARK_STAGE_SWEEP_INTERVAL_SECONDS: String(10 * 3
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly clock?: Clock
+  readonly cluster?: Cluster
   readonly disk?: Disk
   /** An existing store folder; a new one by default. */
   readonly folder?: string
@@ -91,7 +93,8 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
     store,
     keysDirectory,
     logStream: { write: line => logLines.push(line) },
-    ...(options.clock === undefined ? {} : { clock: options.clock })
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.cluster === undefined ? {} : { cluster: options.cluster })
   }).catch(async error => {
     await opened.close()
     await leave()

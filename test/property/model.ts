@@ -7,7 +7,7 @@ import { StorageError } from '../../server/storage/storage-driver.ts'
 import { StagingError } from '../../shared/errors.ts'
 import { dayMs, hourMs } from '../../shared/units.ts'
 import { type Objects, sha256Of } from './simulated-store.ts'
-import { type Mutation, World } from './world.ts'
+import { World, type Wrong } from './world.ts'
 
 const uploader = { namespace: 'ns', principal: 'p' }
 const never = new AbortController().signal
@@ -17,7 +17,7 @@ const texts = ['first', 'second', 'third'] as const
 /** What a process does. Numbers choose among what there is. */
 type Act =
   | { readonly do: 'draft' | 'one-shot'; readonly key: number | undefined; readonly texts: number }
-  | { readonly do: 'read' | 'renew' | 'revoke'; readonly which: number }
+  | { readonly do: 'read' | 'renew' | 'revoke' | 'look'; readonly which: number }
   | { readonly do: 'sweep' }
 
 /** What happens next in a world. */
@@ -26,6 +26,8 @@ type Event =
   | { readonly is: 'kill'; readonly choice: number }
   | { readonly is: 'advance'; readonly ms: number }
   | { readonly is: 'start'; readonly act: Act }
+  | { readonly is: 'pods'; readonly which: number; readonly areAlive: boolean }
+  | { readonly is: 'api'; readonly isReachable: boolean }
 
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
@@ -39,7 +41,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom('read' as const, 'renew' as const, 'revoke' as const),
+      do: fc.constantFrom('read' as const, 'renew' as const, 'revoke' as const, 'look' as const),
       which: fc.nat(9)
     })
   },
@@ -57,6 +59,15 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
   { weight: 5, arbitrary: act.map(act => ({ is: 'start' as const, act })) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('kill' as const), choice: fc.nat(50) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      is: fc.constant('pods' as const),
+      which: fc.nat(9),
+      areAlive: fc.constantFrom(true, true, false)
+    })
+  },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('api' as const), isReachable: fc.boolean() }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -78,12 +89,14 @@ export const interleaving: fc.Arbitrary<readonly Event[]> = fc.array(event, {
  *
  * @throws Error that names the broken promise
  */
-export async function live(events: readonly Event[], mutation?: Mutation): Promise<void> {
-  const world = new World(mutation)
+export async function live(events: readonly Event[], wrong?: Wrong): Promise<void> {
+  const world = new World(wrong)
   const story = new Story(world)
   for (const next of events) {
     if (next.is === 'start') story.start(next.act)
     if (next.is === 'advance') world.advance(next.ms)
+    if (next.is === 'pods') story.setPods(next.which, next.areAlive)
+    if (next.is === 'api') story.reach(next.isReachable)
     await world.settle()
     if (next.is === 'kill' && world.waitingCount > 0) world.kill(next.choice)
     for (let times = next.is === 'choose' ? next.times : 0; times > 0 && world.waitingCount > 0; times -= 1) {
@@ -107,10 +120,12 @@ class Story {
   readonly #answered = new Map<string, { digests: readonly string[]; untilMs: number; isRevoked: boolean }>()
   /** When a key was first there. */
   readonly #seenMs = new Map<string, number>()
+  readonly #owned: OwnedBundles
   #broken: Error | undefined
 
   constructor(world: World) {
     this.#world = world
+    this.#owned = new OwnedBundles(world)
   }
 
   start(act: Act): void {
@@ -119,6 +134,19 @@ class Story {
     if ('which' in act && id === undefined) return
     if (act.do === 'revoke' && id !== undefined) this.#note(id, { isRevoked: true })
     this.#world.start(staging => this.#act(staging, act, id ?? '').catch(error => this.#judge(error, act)))
+  }
+
+  /** A server that watches looks at the lease of a bundle whose pods have changed. */
+  setPods(which: number, areAlive: boolean): void {
+    const ids = [...this.#answered.keys()]
+    const id = ids[which % ids.length]
+    if (id === undefined) return
+    this.#world.pods.set(id, areAlive)
+    if (this.#world.pods.isReachable) this.start({ do: 'look', which })
+  }
+
+  reach(isReachable: boolean): void {
+    this.#world.pods.reach(isReachable, this.#answered.keys())
   }
 
   /** @throws Error when a promise is broken at this moment */
@@ -137,16 +165,25 @@ class Story {
     }
     for (const key of this.#seenMs.keys()) if (!objects.has(key)) this.#seenMs.delete(key)
     for (const [bundleId, { untilMs, isRevoked }] of this.#answered) {
-      const state = leaseOf(objects, bundleId)?.state
-      if (!isRevoked && nowMs < untilMs && state !== 'committed')
-        throw new Error(`${bundleId} was lost: ${state}`)
+      const lease = leaseOf(objects, bundleId)
+      this.#owned.check(bundleId, lease)
+      // Once it has an owner, the owner's end ends it, and not the time that was answered.
+      const isPromised = !isRevoked && !this.#owned.has(bundleId) && nowMs < untilMs
+      if (isPromised && lease?.state !== 'committed') throw new Error(`${bundleId} was lost: ${lease?.state}`)
     }
   }
 
   /** Lets time pass, with a sweep now and then, until nothing may be left. */
   async end(): Promise<void> {
     const world = this.#world
+    for (const id of this.#answered.keys()) world.pods.set(id, false)
+    this.reach(true)
     for (const ms of [0, 2 * hourMs, 26 * hourMs]) await this.#sweepAfter(ms)
+    for (const id of this.#answered.keys()) {
+      const lease = leaseOf(world.objects, id)
+      const isUnnoticed = lease?.state === 'committed' && lease.hadOwner && lease.ownerGoneAtMs === undefined
+      if (isUnnoticed) throw new Error(`nobody noticed that the owner of ${id} is gone`)
+    }
     for (const key of world.objects.keys()) {
       const lease = leaseOf(world.objects, key.split('/')[1] ?? '')
       // A revocation that dies in the middle is finished at the bundle's next look, which may be later.
@@ -181,6 +218,7 @@ class Story {
     if (act.do === 'sweep') await staging.sweep(this.#sweepReport, never)
     if (act.do === 'renew') this.#note(id, { untilMs: (await staging.bundles.renew('ns', id)).expiresAtMs })
     if (act.do === 'revoke') await staging.bundles.revoke('ns', id)
+    if (act.do === 'look') await staging.ownership.look('ns', id)
     if (act.do === 'read') await this.#read(staging, id)
     if (act.do === 'draft') await this.#stageDraft(staging, act.key, texts.slice(0, act.texts))
     if (act.do === 'one-shot') await this.#stageAtOnce(staging, act.key, texts.slice(0, act.texts))
@@ -255,6 +293,40 @@ class Story {
   #judge(error: unknown, act: Act): void {
     if (error instanceof StagingError) return
     this.#broken ??= new Error(`${act.do} failed: ${error}`, { cause: error })
+  }
+}
+
+/** The bundles whose leases remember an owner, and the promise to them: no time ends them while their pods may live. */
+class OwnedBundles {
+  readonly #world: World
+  readonly #known = new Map<string, 'lives' | 'left'>()
+  /** Whose pods were alive when their lease came to say so. */
+  readonly #protected = new Set<string>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  has(bundleId: string): boolean {
+    return this.#known.has(bundleId)
+  }
+
+  /** @throws Error when a bundle has ended although nobody can know that its pods have */
+  check(bundleId: string, lease: Lease | undefined): void {
+    const { pods, nowMs } = this.#world
+    if (pods.wasSeenGone(bundleId)) this.#protected.delete(bundleId)
+    if (lease?.hadOwner !== undefined) {
+      const owner = lease.ownerGoneAtMs === undefined ? 'lives' : 'left'
+      if (owner === 'lives' && this.#known.get(bundleId) !== 'lives' && pods.isAlive(bundleId)) {
+        this.#protected.add(bundleId)
+        pods.forgetGone(bundleId)
+      }
+      this.#known.set(bundleId, owner)
+    }
+    const isOverByTime = lease?.state === 'ended' && lease.reason === 'expired'
+    if (this.#protected.has(bundleId) && isOverByTime && nowMs < (lease.tokenExpiresAtMs ?? 0)) {
+      throw new Error(`${bundleId} has ended, and nobody could know that its pods had`)
+    }
   }
 }
 

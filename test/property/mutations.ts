@@ -2,7 +2,7 @@ import { usageKey } from '../../server/staging/keys.ts'
 import type { StorageDriver } from '../../server/storage/storage-driver.ts'
 import { hourMs } from '../../shared/units.ts'
 import type { Objects } from './simulated-store.ts'
-import type { Mutation } from './world.ts'
+import type { Mutation, OwnersMutation, Wrong } from './world.ts'
 
 /** A store whose calls of some methods go another way. */
 function change(store: StorageDriver, changed: Partial<StorageDriver>): StorageDriver {
@@ -16,7 +16,7 @@ const isMarker = (key: string): boolean => key.startsWith('due/')
 const stateIn = (text: string): string => JSON.parse(text).state
 
 /** Wrong orders of the steps, each as a store that reorders or leaves out what the code asks of it. */
-export const mutations: Readonly<Record<string, Mutation>> = {
+const wrongOrders: Readonly<Record<string, Mutation>> = {
   'the due marker is filed after the lease': store => {
     const held = new Map<string, string>()
     return change(store, {
@@ -95,6 +95,35 @@ export const mutations: Readonly<Record<string, Mutation>> = {
       replace: async (key, text, version) =>
         store.replace(key, text, key === usageKey ? (await store.read(key)).version : version)
     })
+}
+
+/** Wrong beliefs: what a process might take for an answer about the owner of a bundle. */
+const wrongBeliefs: Readonly<Record<string, OwnersMutation>> = {
+  'an owner of whom nothing is known counts as gone': owners => ({
+    ...owners,
+    stateOf: async bundle => {
+      const state = await owners.stateOf(bundle)
+      return state === 'unknown' ? 'gone' : state
+    }
+  })
+}
+
+/** As if nobody had seen an owner before: what a server does that remembers owners in its memory alone. */
+const forgetful: Mutation = store => ({
+  ...store,
+  read: async key => {
+    const { text, version } = await store.read(key)
+    if (!isLease(key)) return { text, version }
+    const { hadOwner: _forgotten, ...lease } = JSON.parse(text)
+    return { text: JSON.stringify(lease), version }
+  }
+})
+
+/** Everything that the model must notice. */
+export const mutations: Readonly<Record<string, Wrong>> = {
+  ...Object.fromEntries(Object.entries(wrongOrders).map(([name, store]) => [name, { store }])),
+  ...Object.fromEntries(Object.entries(wrongBeliefs).map(([name, owners]) => [name, { owners }])),
+  'that a bundle had an owner is remembered nowhere': { store: forgetful }
 }
 
 function dataOf(objects: Objects, bundleId: string): readonly string[] {

@@ -1,8 +1,10 @@
 import type { Clock } from '../../server/staging/clock.ts'
+import type { Owners } from '../../server/staging/owners.ts'
 import { createStaging, type Staging } from '../../server/staging/staging.ts'
 import type { StorageDriver } from '../../server/storage/storage-driver.ts'
 import { dayMs, hourMs } from '../../shared/units.ts'
-import { type Objects, simulatedStore } from './simulated-store.ts'
+import { SimulatedPods } from './simulated-pods.ts'
+import { type Objects, simulatedStore, type Turn } from './simulated-store.ts'
 
 export const times = { leaseMs: 7 * dayMs, draftLeaseMs: hourMs, maxAgeMs: 365 * dayMs }
 
@@ -15,21 +17,33 @@ export interface Process {
 /** Changes how a process sees the store: how mutations of the code's order are made. */
 export type Mutation = (store: StorageDriver, objects: Objects, now: () => number) => StorageDriver
 
+/** Changes what a process believes of owners. */
+export type OwnersMutation = (owners: Owners) => Owners
+
+/** What is wrong with a world on purpose; nothing by default. */
+export interface Wrong {
+  readonly store?: Mutation
+  readonly owners?: OwnersMutation
+}
+
+const limits = { maxUploadBytes: 1000, maxEntriesCount: 10 }
+
 /**
  * A store, a clock, and processes whose every store call waits until it is chosen. Nothing happens by itself: `choose`
  * lets one waiting call go on.
  */
 export class World {
   readonly objects: Objects = new Map()
+  readonly pods = new SimulatedPods()
   readonly #startMs = Date.UTC(2026, 0, 1)
   #nowMs = this.#startMs
   readonly #waiting: { readonly process: object; go(): void }[] = []
   readonly #dead = new Set<object>()
-  readonly #mutation: Mutation
+  readonly #wrong: Wrong
   #liveCount = 0
 
-  constructor(mutation: Mutation = store => store) {
-    this.#mutation = mutation
+  constructor(wrong: Wrong = {}) {
+    this.#wrong = wrong
   }
 
   get nowMs(): number {
@@ -49,10 +63,8 @@ export class World {
       new Promise<void>(go => {
         if (!this.#dead.has(process)) this.#waiting.push({ process, go })
       })
-    const store = this.#mutation(simulatedStore(this.objects, turn), this.objects, this.clock.now)
-    const limits = { maxUploadBytes: 1000, maxEntriesCount: 10 }
     this.#liveCount += 1
-    act(createStaging(store, this.clock, times, limits))
+    act(this.#staging(turn))
       .catch(() => {})
       .finally(() => {
         this.#liveCount -= 1
@@ -90,11 +102,15 @@ export class World {
 
   /** Runs one thing to its end, alone and undisturbed. */
   async alone<T>(act: (staging: Staging) => Promise<T>): Promise<T> {
-    const store = this.#mutation(
-      simulatedStore(this.objects, async () => {}),
-      this.objects,
-      this.clock.now
-    )
-    return act(createStaging(store, this.clock, times, { maxUploadBytes: 1000, maxEntriesCount: 10 }))
+    return act(this.#staging(async () => {}))
+  }
+
+  #staging(turn: Turn): Staging {
+    const { store: wrongStore, owners: wrongOwners } = this.#wrong
+    const rightStore = simulatedStore(this.objects, turn)
+    const store = wrongStore?.(rightStore, this.objects, this.clock.now) ?? rightStore
+    const rightOwners = this.pods.owners(turn)
+    const owners = wrongOwners?.(rightOwners) ?? rightOwners
+    return createStaging(store, this.clock, times, limits, owners)
   }
 }

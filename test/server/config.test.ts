@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { createApp } from '../../server/app.ts'
-import { loadConfig } from '../../server/config.ts'
+import { loadConfig, watchedNamespaces } from '../../server/config.ts'
 import { openStorage } from '../../server/storage/open-storage.ts'
 import { GiB } from '../../shared/units.ts'
 
@@ -23,6 +23,8 @@ t.test('with nothing but a tokens file, everything has its documented default', 
     SPARK_STAGE_INSTANCE: 'spark-stage',
     SPARK_STAGE_KEY_ACTIVATION_SECONDS: 300,
     SPARK_STAGE_UPLOAD_AUTH: 'tokens',
+    SPARK_STAGE_KUBERNETES_ACCESS: 'create pods',
+    SPARK_STAGE_GRACE_SECONDS: 3600,
     SPARK_STAGE_ALLOW_ANONYMOUS_UPLOADS: false,
     SPARK_STAGE_ALLOW_PLAINTEXT: false,
     SPARK_STAGE_MAX_UPLOAD_BYTES: 2 * GiB,
@@ -35,6 +37,16 @@ t.test('with nothing but a tokens file, everything has its documented default', 
     SPARK_STAGE_DRAIN_SECONDS: 25,
     SPARK_STAGE_LOG_LEVEL: 'info'
   })
+  t.end()
+})
+
+t.test('owners are watched nowhere, in all namespaces, or in those that are named', t => {
+  const watched = (namespaces: string) =>
+    watchedNamespaces(loadConfig({ ...none, SPARK_STAGE_WATCH_NAMESPACES: namespaces }))
+
+  t.equal(watched(''), undefined)
+  t.equal(watched('*'), '*')
+  t.same(watched('team-a, team-b,team-a'), ['team-a', 'team-b'])
   t.end()
 })
 
@@ -140,6 +152,16 @@ const bad: readonly (readonly [
     'a patience beyond all timers',
     { ...none, SPARK_STAGE_IDLE_SECONDS: '86401' },
     [/SPARK_STAGE_IDLE_SECONDS/]
+  ],
+  [
+    'an access rule without a resource',
+    { ...none, SPARK_STAGE_KUBERNETES_ACCESS: 'create' },
+    [/SPARK_STAGE_KUBERNETES_ACCESS: expected "verb resource"/]
+  ],
+  [
+    'a watched namespace that is none',
+    { ...none, SPARK_STAGE_WATCH_NAMESPACES: 'team-a,Team B' },
+    [/SPARK_STAGE_WATCH_NAMESPACES: .*namespace/]
   ],
   [
     'several at once',

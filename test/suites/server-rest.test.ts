@@ -4,6 +4,7 @@ await runFolders(
   'server',
   'server/identity',
   'server/observe',
+  'server/owners',
   'server/plugins',
   'server/tokens',
   'server/v0'

@@ -1,3 +1,3 @@
 import { runFolders } from './run-folders.ts'
 
-await runFolders('shared', 'docs', 'build')
+await runFolders('shared', 'docs', 'build', 'deploy')

@@ -1,5 +1,5 @@
 import { ClientError } from '../../../client/client-error.ts'
-import type { JobCluster, JobPod } from '../../../client/submit/job-cluster.ts'
+import type { JobCluster, JobPod, JobSecret } from '../../../client/submit/job-cluster.ts'
 
 /** What a fake cluster is asked to do. */
 export type ClusterVerb = keyof JobCluster
@@ -63,6 +63,13 @@ export class FakeCluster implements JobCluster {
   async deleteSecret({ name }: Parameters<JobCluster['deleteSecret']>[0]): Promise<void> {
     this.#begin('deleteSecret', { name })
     this.secrets.delete(name)
+  }
+
+  async listSecrets(selection: Parameters<JobCluster['listSecrets']>[0]): Promise<readonly JobSecret[]> {
+    this.#begin('listSecrets', selection)
+    return [...this.secrets.values()].map(({ name, labels, annotations, owner }) => ({
+      metadata: { name, labels, annotations, ownerReferences: owner === undefined ? [] : [owner] }
+    }))
   }
 
   async listPods(selection: Parameters<JobCluster['listPods']>[0]): Promise<readonly JobPod[]> {

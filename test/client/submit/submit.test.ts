@@ -119,11 +119,12 @@ t.test('a job is staged, its Secret made and owned, and spark-submit run with th
     '--jars',
     'a/util.jar,b/util.jar',
     '--files',
-    'conf.json',
+    'conf.json#c',
     'app.py'
   ])) as SubmittedJob
 
   t.match(result, { outcome: 'succeeded', exitCode: 0, driver: 'd', message: 'driver d succeeded' })
+  t.equal(describeSubmit(result), 'driver d succeeded')
   const id = result.bundle.replace('team-a/', '')
   const { args, texts, python } = await job.ran()
   t.match(args.join(' '), `viewfs://spark-stage-${id}/app/app.py`)
@@ -520,4 +521,13 @@ t.test('a watch that ends as it was told to is no trouble, nor is an attempt tha
   await watch.follow(stop.signal)
 
   t.strictSame(notes, [])
+})
+
+t.test('without any credential the server decides', async t => {
+  const job = await prepare(t)
+
+  const run = job.run([...job.basics, 'app.py'], { 'upload-token-file': '' })
+
+  await t.rejects(run, { exitCause: 'refused', message: /the server refused the request/ })
+  t.strictSame(job.cluster.calls, [], 'no token was asked for')
 })

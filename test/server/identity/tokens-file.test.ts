@@ -97,15 +97,15 @@ t.test('a credential is known by its digest, and good for its namespaces', async
   const principal = await file.identify('the credential')
 
   t.equal(principal.name, 'ci')
-  t.equal(principal.mayUse('team-a'), true)
-  t.equal(principal.mayUse('team-b'), false)
-  t.equal(principal.mayUse('*'), false)
+  t.equal(await principal.missingRight('team-a'), undefined)
+  t.match(await principal.missingRight('team-b'), { found: 'team-b' })
+  t.match(await principal.missingRight('*'), { found: '*' })
 })
 
 t.test('a star stands for every namespace', async t => {
   const file = await open(t, JSON.stringify({ tokens: [{ ...row, namespaces: ['*'] }] }))
 
-  t.equal((await file.identify('the credential')).mayUse('anything'), true)
+  t.equal(await (await file.identify('the credential')).missingRight('anything'), undefined)
 })
 
 t.test('an empty credential is none, even if its digest is listed', async t => {
