@@ -12,8 +12,8 @@ import { failureOf, parseError, parseJson, type RefusedError } from './server-an
 export interface ServerOptions extends PatienceOptions {
   /** `http(s)://host[:port][/prefix]`. */
   readonly url: URL
-  /** The upload credential: a secret. Absent for a server with upload identity `none`. */
-  readonly uploadToken?: string | undefined
+  /** The upload credential: a secret, or where it is had for each request. Absent for upload identity `none`. */
+  readonly uploadToken?: string | (() => Promise<string>) | undefined
   /** PEM text of the only authorities to trust for https; absent means those of Node. */
   readonly ca?: string | undefined
   /** The name that the server's certificate has to have; absent: the one in `url`. */
@@ -118,8 +118,8 @@ export class StageServer implements AsyncDisposable {
    */
   async ask({ method, path, headers, body, token }: Asked, signal: AbortSignal): Promise<RawAnswer> {
     const { url, uploadToken, proxy } = this.#options
-    const shown = token ?? uploadToken
     try {
+      const shown = token ?? (typeof uploadToken === 'function' ? await uploadToken() : uploadToken)
       const answer = await this.#request(new URL(url.pathname.replace(/\/$/, '') + path, url), {
         method,
         headers: { ...headers, ...(shown === undefined ? {} : { authorization: `Bearer ${shown}` }) },

@@ -30,7 +30,8 @@ export const optionTable = [
     value: 'URL',
     variable: 'SPARK_STAGE_SERVER',
     unit: 'URL',
-    sentence: 'The staging server, http://HOST:PORT or https://HOST:PORT.'
+    sentence:
+      'The staging server: http://HOST:PORT, https://HOST:PORT, or k8s://NAMESPACE/SERVICE[:PORT] through the API server.'
   },
   {
     commands: ['put', 'ls', 'rm', 'doctor'],

@@ -1,7 +1,7 @@
 import { checkNamespace, isBundleId } from '../shared/names.ts'
 import { checkNamed, describe, usageError } from './client-error.ts'
 import { type CommandName, type OptionRow, optionTable } from './option-table.ts'
-import { serverPlace } from './submit/server-place.ts'
+import { PlaceError, serverPlace } from './submit/server-place.ts'
 
 /** The flags of a command line by name without dashes (`token-out`); a switch is `true`. */
 export type Flags = Readonly<Record<string, string | true | undefined>>
@@ -66,8 +66,7 @@ export function parseServer(text: string): URL {
     const place = serverPlace(text)
     return place.type === 'url' ? place.url : new URL(text)
   } catch (cause) {
-    // A boundary: it throws texts for people.
-    throw usageError(`--server: ${(cause as Error).message}`, { cause })
+    throw cause instanceof PlaceError ? usageError(`--server: ${cause.message}`, { cause }) : cause
   }
 }
 

@@ -82,6 +82,9 @@ export interface DoctorOptions extends ServerAddress {
   /** Absent when only a bundle is to be examined. */
   readonly namespace?: string | undefined
   readonly uploadTokenFile?: string | undefined
+  /** As for the other commands of uploaders. */
+  readonly serviceAccount?: string | undefined
+  readonly audience: string
   readonly download?: { readonly bundle: BundleName; readonly tokenFile: string } | undefined
 }
 
@@ -231,6 +234,8 @@ export function readDoctorOptions(flags: Flags, env = process.env): DoctorOption
     ...readAddress(read, env),
     namespace: namespace && parseNamespace(namespace, '--namespace'),
     uploadTokenFile: read.optional('--upload-token-file'),
+    serviceAccount: read.optional('--service-account'),
+    audience: read.text('--audience'),
     download: download || undefined
   })
 }

@@ -76,7 +76,8 @@ function buildList(actions: CommandActions): Command {
 function buildForBundles(name: CommandName, description: string, action: CommandActions['rm']): Command {
   const command = newCommand(name, description)
   addOptions(command, name)
-  command.argument('[NS/ID...]', 'The bundles, as "put" and "ls" print them.')
+  // There may be none with `rm --orphans`.
+  command.argument(name === 'rm' ? '[NS/ID...]' : '<NS/ID...>', 'The bundles, as "put" and "ls" print them.')
   command.action((bundles: readonly string[]) => action(flagsOf(command), bundles))
   return command.usage('--server URL NS/ID… [options]')
 }

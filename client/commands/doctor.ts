@@ -1,5 +1,6 @@
 import { type ExitCause, exitCodes } from '../../shared/exit-codes.ts'
 import { secondMs } from '../../shared/units.ts'
+import { checkCluster, checkLeftovers, checkService, checkServiceAccount } from '../doctor/check-cluster.ts'
 import { checkAuthorities, checkSecretFile } from '../doctor/check-files.ts'
 import { checkCertificate, checkConnection, checkName, endpointOf } from '../doctor/check-network.ts'
 import { checkAlive, checkBundle, checkClock, checkCredential, checkReady } from '../doctor/check-server.ts'
@@ -7,6 +8,9 @@ import { type CheckLine, type CheckState, Examination, given, type Outcome } fro
 import { StageServer } from '../http-client.ts'
 import { type DoctorOptions, refusePlaintext, serverName } from '../options.ts'
 import { isRich } from '../report.ts'
+import { type OpenCluster, openKubernetes } from '../server-options.ts'
+import type { JobCluster } from '../submit/job-cluster.ts'
+import { serverPlace } from '../submit/server-place.ts'
 
 /** What `doctor --json` prints. */
 export interface DoctorResult {
@@ -29,14 +33,15 @@ const answerMs = 10 * secondMs
 export async function doctor(
   read: () => DoctorOptions,
   onLine: (line: CheckLine) => void,
-  signal: AbortSignal
+  signal: AbortSignal,
+  openCluster: OpenCluster = openKubernetes
 ): Promise<DoctorResult> {
   const examination = new Examination(onLine)
   const options = await examination.check('options', [], () => {
     const found = read()
     return { found, message: describeOptions(found) }
   })
-  if (options.passed) await examine(examination, options.found, signal)
+  if (options.passed) await examine(examination, options.found, openCluster, signal)
   const checks = examination.lines
   const cause: ExitCause = checks.find(({ exitCause }) => exitCause !== undefined)?.exitCause ?? 'ok'
   return { exitCode: exitCodes[cause].code, checks }
@@ -64,11 +69,18 @@ export function describeCheck({ check, state, message }: CheckLine, marks: Marks
   return `${marks[state]} ${check.padEnd(14)}  ${message.replaceAll('\n', '\n    ')}`
 }
 
-async function examine(examination: Examination, options: DoctorOptions, signal: AbortSignal): Promise<void> {
-  const { server, proxy, namespace, download, uploadTokenFile, caFile } = options
-  const credential = await optional(uploadTokenFile, path =>
-    examination.check('upload token', [], () => checkSecretFile(path, '--upload-token-file'))
+async function examine(
+  examination: Examination,
+  options: DoctorOptions,
+  openCluster: OpenCluster,
+  signal: AbortSignal
+): Promise<void> {
+  const { server, proxy, namespace, download, caFile } = options
+  const place = serverPlace(server.href)
+  const cluster = await optional(place.type === 'service' ? openCluster : undefined, open =>
+    examination.check('cluster', [], () => checkCluster(open))
   )
+  const credential = await examineCredential(examination, options, cluster, signal)
   const token = await optional(download?.tokenFile, path =>
     examination.check('download token', [], () => checkSecretFile(path, '--token-file'))
   )
@@ -79,14 +91,44 @@ async function examine(examination: Examination, options: DoctorOptions, signal:
     refusePlaintext(options)
     return { found: undefined, message: describeSecrecy(options) }
   })
-  const way = await examineWay(examination, options, ca, signal)
-
+  const way =
+    place.type === 'service'
+      ? await examination.check('service', [cluster], opened =>
+          // It is there: the server is behind it.
+          checkService(opened as JobCluster, place, signal)
+        )
+      : await examineWay(examination, options, ca, signal)
+  // Of a server that is reached directly nothing was opened.
+  const opened = way.passed ? way.found : undefined
   await using connection = await StageServer.open({
-    url: server,
+    url: opened?.url ?? server,
+    servername: opened?.servername,
+    onClose: opened?.close,
     proxy,
     ca: ca.passed ? ca.found : undefined,
     giveUpMs: answerMs
   })
+  await examineServer(examination, options, connection, { way, secrecy, credential, token }, signal)
+  if (namespace === undefined || place.type === 'url') return
+  await examination.check('leftovers', [cluster], opened =>
+    checkLeftovers(opened as JobCluster, namespace, signal)
+  )
+}
+
+/** What the server itself answers. */
+async function examineServer(
+  examination: Examination,
+  { namespace, download }: DoctorOptions,
+  connection: StageServer,
+  known: {
+    readonly way: Outcome<unknown>
+    readonly secrecy: Outcome<unknown>
+    readonly credential: Outcome<string | undefined>
+    readonly token: Outcome<string | undefined>
+  },
+  signal: AbortSignal
+): Promise<void> {
+  const { way, secrecy, credential, token } = known
   const alive = await examination.check('alive', [way], () => checkAlive(connection, signal))
   await examination.check('ready', [alive], () => checkReady(connection, signal))
   await examination.check('clock', [alive], checkClock)
@@ -103,13 +145,33 @@ async function examine(examination: Examination, options: DoctorOptions, signal:
   }
 }
 
+/** The upload credential: of a file, or behind `k8s://` of a service account; nothing where uploads need none. */
+async function examineCredential(
+  examination: Examination,
+  { namespace, uploadTokenFile, serviceAccount = 'default', audience }: DoctorOptions,
+  cluster: Outcome<JobCluster | undefined>,
+  signal: AbortSignal
+): Promise<Outcome<string | undefined>> {
+  if (uploadTokenFile !== undefined) {
+    return examination.check('upload token', [], () =>
+      checkSecretFile(uploadTokenFile, '--upload-token-file')
+    )
+  }
+  const isDirect = cluster.passed && cluster.found === undefined
+  if (isDirect || namespace === undefined) return given(undefined)
+  const account = { namespace, serviceAccount, audience }
+  return examination.check('upload token', [cluster], opened =>
+    checkServiceAccount(opened as JobCluster, account, signal)
+  )
+}
+
 /** The way to the server, or to the proxy before it, which then vouches for nothing: the tunnel is TLS end to end. */
 async function examineWay(
   examination: Examination,
   { server, proxy }: DoctorOptions,
   ca: Outcome<string | undefined>,
   signal: AbortSignal
-): Promise<Outcome<unknown>> {
+): Promise<Outcome<undefined>> {
   const endpoint = proxy === undefined ? endpointOf(server, 'server') : endpointOf(proxy, 'proxy')
   const name = await examination.check('name', [], () => checkName(endpoint))
   const connected = await examination.check('connection', [name], () => checkConnection(endpoint, signal))
@@ -122,9 +184,9 @@ async function examineWay(
 }
 
 /** A check of something that does not have to be there. */
-async function optional<Found>(
-  value: string | undefined,
-  check: (value: string) => Promise<Outcome<Found>>
+async function optional<Value, Found>(
+  value: Value | undefined,
+  check: (value: Value) => Promise<Outcome<Found>>
 ): Promise<Outcome<Found | undefined>> {
   return value === undefined ? given(undefined) : check(value)
 }
@@ -138,6 +200,7 @@ function describeOptions({ server, proxy, namespace, download }: DoctorOptions):
 }
 
 function describeSecrecy({ server, allowPlaintext }: DoctorOptions): string {
+  if (server.protocol === 'k8s:') return 'through the API server: nobody between can read along'
   if (server.protocol === 'https:') return 'https: nobody between can read along'
   return allowPlaintext ? 'plain http, as --allow-plaintext says' : 'plain http, but it stays on this machine'
 }

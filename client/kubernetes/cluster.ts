@@ -62,7 +62,7 @@ export class Cluster {
   constructor(config: KubeConfig) {
     this.#config = config
     this.#core = config.makeApiClient(CoreV1Api)
-    this.apiServer = config.getCurrentCluster()?.server ?? ''
+    this.apiServer = String(config.getCurrentCluster()?.server)
   }
 
   /** A token of a service account for one audience, by the TokenRequest API. */
@@ -82,7 +82,8 @@ export class Cluster {
     const { status } = await this.#ask(asked, signal, options =>
       this.#core.createNamespacedServiceAccountToken({ namespace, name, body: { spec } }, options)
     )
-    return status?.token ?? ''
+    if (status?.token) return status.token
+    throw new ClientError('internal', `the API server ${this.apiServer} answered without a token`)
   }
 
   /** Makes a Secret with a download token. Nobody changes the token of one afterwards. */

@@ -59,7 +59,7 @@ export async function openPodStream(
   // At once: the first messages come together with the answer.
   webSocket.once('open', () => resolve(new PodStream(webSocket, times)))
   webSocket.once('unexpected-response', (_request, response: IncomingMessage) => {
-    text(response).then(body => reject(new WayRefused(response.statusCode ?? 0, body)), reject)
+    text(response).then(body => reject(new WayRefused(Number(response.statusCode), body)), reject)
   })
   webSocket.on('error', reject)
   const stop = () => webSocket.terminate()

@@ -45,7 +45,10 @@ export async function removeOrphans(
     const labelSelector = `${podNames.bundleLabel}=${orphan.bundleId}`
     const pods = await cluster.listPods({ namespace, labelSelector }, signal)
     const driver = pods.find(isDriver)
-    if (driver !== undefined) await cluster.ownSecretByPod({ ...orphan, pod: driver.metadata }, signal)
+    if (driver !== undefined) {
+      const { name, uid } = driver.metadata
+      await cluster.ownSecretByPod({ ...orphan, pod: { name, uid } }, signal)
+    }
     if (pods.length > 0) continue
     await cluster.deleteSecret(orphan, signal)
     removed.push(orphan)

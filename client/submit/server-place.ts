@@ -6,24 +6,30 @@ export type ServerPlace =
   | { readonly type: 'url'; readonly url: URL }
   | { readonly type: 'service'; readonly namespace: string; readonly service: string; readonly port?: number }
 
+/** An address of a server that is none, in words for people. */
+export class PlaceError extends Error {
+  override readonly name = 'PlaceError'
+}
+
 /** The port of our Service, where an address of one names none. */
 const usualPort = 10_000
 
 /**
  * Reads `http(s)://host[:port][/prefix]` or `k8s://namespace/service[:port]`.
  *
- * @throws Error in words that do not repeat a password
+ * @throws PlaceError in words that do not repeat a password
  */
 export function serverPlace(text: string | undefined): ServerPlace {
   if (text === undefined) {
-    throw new Error(`no staging server is named: say --server URL, or --conf ${forkKeys.server}=URL`)
+    throw new PlaceError(`no staging server is named: say --server URL, or --conf ${forkKeys.server}=URL`)
   }
   if (text.startsWith('k8s://')) return servicePlace(text)
   const url = URL.parse(text)
   const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.search + url.hash === ''
   if (isPlain && url.username + url.password === '') return { type: 'url', url }
-  if (isPlain) throw new Error('expected no user name and no password in the URL; secrets come from files')
-  throw new Error(
+  if (isPlain)
+    throw new PlaceError('expected no user name and no password in the URL; secrets come from files')
+  throw new PlaceError(
     `expected http://HOST:PORT, https://HOST:PORT or k8s://NAMESPACE/SERVICE, found ${JSON.stringify(text)}`
   )
 }
@@ -50,7 +56,7 @@ function servicePlace(text: string): ServerPlace {
     !isNamespace(service) ||
     (port !== undefined && (port < 1 || port > 65_535))
   ) {
-    throw new Error(
+    throw new PlaceError(
       `expected k8s://NAMESPACE/SERVICE or k8s://NAMESPACE/SERVICE:PORT, found ${JSON.stringify(text)}`
     )
   }

@@ -3,6 +3,7 @@ import { proxyFor } from '../proxy.ts'
 import { readAuthorities, readSecret } from '../read-files.ts'
 import type { JobCluster } from './job-cluster.ts'
 import { inCluster, type ServerPlace } from './server-place.ts'
+import { lastingCredential } from './upload-credential.ts'
 
 /** How our own options say to talk to the server. */
 export interface RouteOptions {
@@ -30,9 +31,6 @@ export interface ServerRoute {
   close(): Promise<void>
 }
 
-/** The token is for one upload. */
-const tokenSeconds = 3_600
-
 /**
  * Opens the way to a server, through the API server if it is named by its Service.
  *
@@ -57,12 +55,21 @@ export async function openRoute(
   return { options: { ...way, ...rest }, authorities, inCluster: inCluster(place, isTls), close }
 }
 
+/** A Service at an address of this machine. */
+export interface ServiceWay {
+  readonly url: URL
+  /** The name that its certificate has to have. */
+  readonly servername: string
+  readonly isTls: boolean
+  close(): Promise<void>
+}
+
 /** Makes a Service an address of this machine. @throws ClientError */
 export async function forwardTo(
   cluster: Pick<JobCluster, 'forward'>,
   { namespace, service, port }: ServerPlace & { readonly type: 'service' },
   signal: AbortSignal
-) {
+): Promise<ServiceWay> {
   const target = { namespace, service, ...(port === undefined ? {} : { port }) }
   const forward = await cluster.forward(target, signal)
   return {
@@ -80,9 +87,9 @@ async function readCredential(
   { namespace, driverServiceAccount }: UploadAccount,
   { uploadTokenFile, serviceAccount, audience }: RouteOptions,
   signal: AbortSignal
-): Promise<string | undefined> {
+): Promise<ServerOptions['uploadToken']> {
   if (uploadTokenFile !== undefined) return readSecret(uploadTokenFile, '--upload-token-file')
   if (place.type === 'url' && serviceAccount === undefined) return undefined
-  const account = serviceAccount ?? driverServiceAccount
-  return cluster.requestToken({ namespace, serviceAccount: account, audience, seconds: tokenSeconds }, signal)
+  const asked = { namespace, serviceAccount: serviceAccount ?? driverServiceAccount, audience }
+  return await lastingCredential(seconds => cluster.requestToken({ ...asked, seconds }, signal))
 }

@@ -60,25 +60,23 @@ export async function openCluster(kubeconfig?: string): Promise<Cluster> {
       const reason = (cause as Error).message
       throw new Error(`no credential to ask the API server ${apiServer} with: ${reason}`, { cause })
     }
+    // The client makes a new one for each question.
     const dispatcher = context.getDispatcher()
-    try {
-      const answer = await fetch(context.getUrl(), {
-        method: context.getHttpMethod(),
-        headers: { ...context.getHeaders(), accept: 'application/json', 'content-type': 'application/json' },
-        body: body === undefined ? null : JSON.stringify(body),
-        ...(dispatcher === undefined ? {} : { dispatcher }),
-        // What is sent may be a token: it goes to this server and to no other.
-        redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs)
+    const answered = fetch(context.getUrl(), {
+      method: context.getHttpMethod(),
+      headers: { ...context.getHeaders(), accept: 'application/json', 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+      ...(dispatcher === undefined ? {} : { dispatcher }),
+      // What is sent may be a token: it goes to this server and to no other.
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs)
+    })
+    return answered
+      .then(async answer => ({ status: answer.status, body: await answer.json() }))
+      .catch((error: Error) => {
+        throw new Error(`the API server ${apiServer} gave no answer: ${reasonOf(error)}`)
       })
-      return { status: answer.status, body: await answer.json() }
-    } catch (error) {
-      // A boundary: fetch throws nothing but Errors.
-      throw new Error(`the API server ${apiServer} gave no answer: ${reasonOf(error as Error)}`)
-    } finally {
-      // The client makes a new one for each question.
-      void dispatcher?.close()
-    }
+      .finally(() => void dispatcher?.close())
   }
   return { kubeConfig, apiServer, ask }
 }

@@ -54,14 +54,15 @@ export class KubernetesTokens implements UploadIdentity {
   }
 
   async identify(credential: string | undefined): Promise<Principal> {
-    if (credential === undefined || Buffer.byteLength(credential) > maxTokenBytes) {
-      throw new StagingError('STAGE_ERR_CREDENTIAL')
-    }
     const { cluster, audience } = this.#options
+    const refused = { expected: `a Kubernetes token with the audience ${audience}` }
+    if (credential === undefined || Buffer.byteLength(credential) > maxTokenBytes) {
+      throw new StagingError('STAGE_ERR_CREDENTIAL', refused)
+    }
     // The token itself is kept nowhere.
     const digest = createHash('sha256').update(credential).digest('hex')
     const user = await this.#users.ask(digest, () => reviewToken(cluster, credential, audience))
-    if (user === undefined) throw new StagingError('STAGE_ERR_CREDENTIAL')
+    if (user === undefined) throw new StagingError('STAGE_ERR_CREDENTIAL', refused)
     return { name: user.username, missingRight: namespace => this.#missingRight(digest, user, namespace) }
   }
 

@@ -41,14 +41,17 @@ export class LocalDriver implements StorageDriver {
   readonly #sender = new FileSender()
   readonly #swaps = new KeyedMutex()
   readonly #unlock: () => void
+  /** Whether this is for looking only: then nothing is tidied. */
+  readonly #isForLooking: boolean
   #isClosed = false
 
-  private constructor(root: string, disk: Disk, unlock: () => void) {
+  private constructor(root: string, disk: Disk, unlock: () => void, isForLooking = false) {
     this.#root = root
     this.#disk = disk
     this.#folders = new DurableFolders(disk, root)
     this.#files = new DurableFiles(disk, this.#folders, join(root, 'tmp'))
     this.#unlock = unlock
+    this.#isForLooking = isForLooking
   }
 
   /**
@@ -73,14 +76,14 @@ export class LocalDriver implements StorageDriver {
   }
 
   /**
-   * Takes the store that is in the folder `root` to look at it: makes nothing, and leaves in `tmp/` what a crash left.
+   * Takes the store that is in the folder `root` to look at it: makes nothing, and leaves what a crash left.
    *
    * @throws StorageError `not-found` when there is none, `busy` when another process has it
    */
   static async openExisting(root: string, disk: Disk = nodeDisk): Promise<LocalDriver> {
     try {
       await disk.lstat(join(root, 'lock.db'))
-      return new LocalDriver(root, disk, await lockStore(root))
+      return new LocalDriver(root, disk, await lockStore(root), true)
     } catch (error) {
       if (diskErrorCode(error) === 'ENOENT') throw new StorageError('not-found', `no store in ${root}`, error)
       throw cannotOpen(root, error)
@@ -231,7 +234,7 @@ export class LocalDriver implements StorageDriver {
   /** Only a crash leaves an empty folder; one that is just being filled is made again by who fills it. */
   async #tidyEmpty(path: string): Promise<void> {
     // The folders at the top stay.
-    if (dirname(path) !== this.#root) await this.#folders.prune(path)
+    if (dirname(path) !== this.#root && !this.#isForLooking) await this.#folders.prune(path)
   }
 
   async #publish<T>(key: string, how: Publication, write: (aside: string) => Promise<T>): Promise<T> {

@@ -94,9 +94,10 @@ t.test('plain http to another host is refused unless it is allowed', async t => 
 
 t.test('a wrong value is refused with what was expected', async t => {
   const cases = [
-    [{ server: 'stage:10000' }, /--server cannot be used[\s\S]*expected: http/],
-    [{ server: 'stage' }, /--server cannot be used/],
-    [{ server: 'https://stage/?x=1' }, /--server cannot be used/],
+    [{ server: 'stage:10000' }, /--server: expected http:.*, https:.* or k8s:.*, found "stage:10000"/],
+    [{ server: 'stage' }, /--server: expected/],
+    [{ server: 'https://stage/?x=1' }, /--server: expected/],
+    [{ server: 'k8s://stage' }, /--server: expected k8s:\/\/NAMESPACE\/SERVICE/],
     [{ namespace: 'Default' }, /--namespace: The namespace is not a DNS label/],
     [{ parallel: '0' }, /expected: a whole number from 1 to 64/],
     [{ parallel: '65' }, /found: "65"/],
@@ -110,6 +111,9 @@ t.test('a wrong value is refused with what was expected', async t => {
     message: /true or false/
   })
   t.throws(() => readPutOptions(loopback, [], {}), { message: /nothing to stage: give/ })
+  t.throws(() => readBundlesOptions('rm', loopback, [], {}), {
+    message: /no bundle is named: spark-stage rm/
+  })
   for (const bundle of [bundleId, `team-a/${bundleId}/x`, 'team-a/1', `Team/${bundleId}`]) {
     t.throws(() => readGetOptions({ ...loopback, bundle, 'token-file': 't', into: 'd' }, {}), {
       exitCause: 'usage',

@@ -70,7 +70,7 @@ t.test('what is not expected is refused with what to do', async t => {
   await t.rejects(parse('get', 'team-a/x'), { exitCause: 'usage', message: /Name the bundle with --bundle/ })
   await t.rejects(parse('ls', 'team-a'), { message: /Name the namespace with --namespace/ })
   await t.rejects(parse('doctor', 'team-a/x'), { message: /Name the bundle with --bundle/ })
-  await t.rejects(parse('rm'), { code: 'commander.missingArgument' })
+  await t.rejects(parse('renew'), { code: 'commander.missingArgument' })
   await t.rejects(parse('token', 'a/1', 'b/2'), { code: 'commander.excessArguments' })
   await t.rejects(parse('fetch'), { code: 'commander.unknownCommand' })
   await t.rejects(parse('get', '--jar', 'x'), { code: 'commander.unknownOption' })

@@ -94,7 +94,7 @@ async function uploadAsFork(
 }
 
 async function forkPod(namespace: JobNamespace): Promise<object> {
-  const { init } = await stageImages()
+  const { init } = stageImages
   const container = {
     imagePullPolicy: 'IfNotPresent',
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },

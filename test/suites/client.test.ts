@@ -1,3 +1,3 @@
 import { runFolders } from './run-folders.ts'
 
-await runFolders('client', 'client/submit')
+await runFolders('client', 'client/kubernetes', 'client/submit')

@@ -50,6 +50,8 @@ t.test('a token is asked for by the TokenRequest API', async t => {
   t.equal(await cluster.requestToken(tokenRequest, never), 'jwt')
 
   t.match(api.requests[0]?.body, { spec: { audiences: ['spark-stage'], expirationSeconds: 600 } })
+  api.answers.set(`POST ${tokenPath}`, { status: 201, body: {} })
+  await t.rejects(cluster.requestToken(tokenRequest, never), { message: /answered without a token/ })
 })
 
 t.test('a missing right is named, and what to do without it', async t => {

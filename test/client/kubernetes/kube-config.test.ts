@@ -126,6 +126,13 @@ t.test('a kubeconfig that is none is told with its fault', async t => {
   t.throws(() => readKubeConfig({}), { exitCause: 'usage', message: /the kubeconfig cannot be used: / })
 })
 
+t.test('a context may have the name that the library gives to its guess', async t => {
+  const context = { name: 'loaded-context', context: { cluster: 'one', user: 'alice' } }
+  await withKubeConfigs(t, { clusters, users, contexts: [context], 'current-context': context.name })
+
+  t.match(readKubeConfig({}).getCurrentCluster(), { server: 'https://one.example:6443' })
+})
+
 t.test('without a kubeconfig the API server has to be named', async t => {
   await withoutKubeConfig(t)
 

@@ -80,7 +80,10 @@ t.test('who cannot ask for the pods removes nothing', async t => {
   const cluster = clusterWith()
   cluster.failures.set('listPods', 1)
 
-  await t.rejects(removeOrphans(cluster, namespace, expiresMs, never), { exitCause: 'refused' })
+  await t.rejects(removeOrphans(cluster, namespace, expiresMs, never), {
+    exitCause: 'refused',
+    message: 'cannot listPods'
+  })
 
   t.equal(cluster.secrets.size, 1)
 })

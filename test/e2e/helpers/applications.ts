@@ -21,6 +21,7 @@ export interface Applications {
   readonly interpreterPy: string
   readonly latePy: string
   readonly preparedPy: string
+  readonly sizesPy: string
   /** `packed.py` in a zip. */
   readonly packedZip: string
   /** `single.py`. */
@@ -62,6 +63,7 @@ export async function makeApplications(sparkHome: string, folder: string): Promi
     interpreterPy: join(sources, 'python/interpreter.py'),
     latePy: join(sources, 'python/late.py'),
     preparedPy: join(sources, 'python/prepared.py'),
+    sizesPy: join(sources, 'python/sizes.py'),
     packedZip: path('packed.zip'),
     singleModule,
     confJson: await text('conf.json', '{"name":"staged"}'),

@@ -44,7 +44,7 @@ export async function installInstance(cluster: Cluster, options: InstanceOptions
     const tokens = ['spark-stage-upload-tokens', `--from-file=tokens.json=${uploadTokens}`]
     await cluster.kubectl('create', 'secret', 'generic', ...tokens, '--namespace', namespace)
   }
-  const { server } = await stageImages()
+  const { server } = stageImages
   const [, image = '', tag = ''] = /^(.*):([^:]*)$/.exec(server) ?? []
   const literals = { SPARK_STAGE_INSTANCE: name, ...config }
   await applyKustomization(cluster, {

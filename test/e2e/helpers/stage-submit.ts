@@ -24,7 +24,7 @@ export function submitter(cluster: Cluster): Promise<string> {
 /** Runs `spark-stage submit` as a user does, with the server named by the property. */
 export async function stageAndSubmit(t: Test, cluster: Cluster, job: StagedJob): Promise<Ending> {
   const { instance, options = [] } = job
-  const { init } = await stageImages()
+  const { init } = stageImages
   const properties = {
     'spark.kubernetes.resourceStagingServer.uri': instance.server,
     'spark.kubernetes.initcontainer.image': init

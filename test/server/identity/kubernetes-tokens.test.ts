@@ -180,6 +180,7 @@ t.test('a server takes uploads by Kubernetes tokens, and names the right that is
   isRefusal(t, forbidden, { status: 403, code: 'STAGE_ERR_FORBIDDEN' })
   t.match(forbidden.error, { expected: 'create pods in namespace team-b', found: 'no such right of alice' })
   isRefusal(t, unknown, { status: 401, code: 'STAGE_ERR_CREDENTIAL' })
+  t.match(unknown.error, { expected: 'a Kubernetes token with the audience spark-stage' })
   isRefusal(t, unchecked, { status: 503, code: 'STAGE_ERR_IDENTITY' })
   const figures = (await call(server, 'GET', '/metrics')).bytes.toString()
   t.match(figures, /spark_stage_identity_reviews_total\{outcome="failed"\} 1/)
