@@ -47,11 +47,6 @@ export function exitCodeOfAll(outcomes: readonly BundleOutcome<object>[]): numbe
   return outcomes.find(isFailure)?.error.exitCode ?? exitCodes.ok.code
 }
 
-/** Whose rights are asked for in Kubernetes: those of the first bundle's namespace. */
-export function namespaceOf(bundles: readonly BundleName[]): string {
-  return bundles[0]?.namespace ?? 'default'
-}
-
 /** A failure of this one bundle in words; anything else ends them all. */
 function messageOf(error: unknown): string {
   if (error instanceof ClientError) return error.message

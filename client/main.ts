@@ -18,6 +18,7 @@ import {
 } from './options.ts'
 import { buildProgram } from './program.ts'
 import { chooseStyle, printFailure, printResult } from './report.ts'
+import { openKubernetes } from './server-options.ts'
 import { Stopped, stoppedMessage } from './stopped.ts'
 
 const stop = new AbortController()
@@ -102,7 +103,7 @@ const program = buildProgram({
   submit: async (flags, args) => {
     const options = readSubmitOptions(flags, args)
     const { submit, describeSubmit } = await import('./commands/submit.ts')
-    const open: OpenCluster = async place => (await import('./kubernetes/cluster.ts')).openCluster(place)
+    const open: OpenCluster = place => openKubernetes({ ...place, environment: process.env })
     const report = await reportFor(options.json)
     const result = await submit(options, open, report, stop.signal)
     // Standard output belongs to spark-submit.

@@ -21,6 +21,8 @@ export interface ServerAddress {
   readonly allowPlaintext: boolean
   /** Absent when the server is asked directly. It may hold a password: only its `host` is ever shown. */
   readonly proxy?: URL | undefined
+  /** Where the proxy to an API server is named. */
+  readonly environment: NodeJS.ProcessEnv
 }
 
 /** What all commands know that go on asking. Times are milliseconds. */
@@ -61,12 +63,15 @@ export interface ListOptions extends UploaderOptions {
 
 /** What `rm` and `renew` are to do. */
 export interface BundlesOptions extends UploaderOptions {
+  /** The first bundle's: where the right to upload is asked for. */
+  readonly namespace: string
   readonly bundles: readonly BundleName[]
 }
 
 /** What `rm --orphans` is to do. */
 export interface OrphansOptions {
   readonly namespace: string
+  readonly environment: NodeJS.ProcessEnv
   readonly json: boolean
 }
 
@@ -164,9 +169,11 @@ export function readBundlesOptions(
   names: readonly string[],
   env = process.env
 ): BundlesOptions {
-  if (names.length === 0) throw usageError(`no bundle is named: spark-stage ${command} NS/ID…`)
   const bundles = names.map(name => parseBundleName(name, 'the bundle'))
-  return Object.freeze({ ...readUploader(openReader(command, flags, env), env), bundles })
+  const [first] = bundles
+  if (first === undefined) throw usageError(`no bundle is named: spark-stage ${command} NS/ID…`)
+  const { namespace } = first
+  return Object.freeze({ ...readUploader(openReader(command, flags, env), env), namespace, bundles })
 }
 
 /**
@@ -184,7 +191,7 @@ export function readOrphansOptions(
   if (!read.switch('--orphans')) return undefined
   if (names.length > 0) throw usageError('--orphans takes no bundles: it looks for Secrets by itself')
   const namespace = parseNamespace(read.text('--namespace'), '--namespace')
-  return Object.freeze({ namespace, json: read.switch('--json') })
+  return Object.freeze({ namespace, environment: env, json: read.switch('--json') })
 }
 
 /** The options of `token`, read as those of `put`. @param name `NS/ID`. @throws ClientError (usage) */
@@ -283,5 +290,6 @@ function readCommon(read: OptionReader, env: NodeJS.ProcessEnv): CommonOptions {
 function readAddress(read: OptionReader, env: NodeJS.ProcessEnv): ServerAddress {
   const server = parseServer(read.text('--server'))
   const allowPlaintext = read.switch('--allow-plaintext')
-  return { server, allowPlaintext, caFile: read.optional('--ca-file'), proxy: proxyFor(server, env) }
+  const caFile = read.optional('--ca-file')
+  return { server, allowPlaintext, caFile, proxy: proxyFor(server, env), environment: env }
 }

@@ -1,7 +1,7 @@
 import type { Report } from '../shared/progress.ts'
 import type { ServerOptions } from './http-client.ts'
 import type { ClusterOptions } from './kubernetes/cluster-options.ts'
-import type { UploaderOptions } from './options.ts'
+import type { ServerAddress, UploaderOptions } from './options.ts'
 import { readAuthorities, readSecret } from './read-files.ts'
 import type { JobCluster } from './submit/job-cluster.ts'
 import { serverPlace } from './submit/server-place.ts'
@@ -24,13 +24,14 @@ export interface ServerWay {
 
 /** The way to a server for who has a token already. @throws ClientError when the cluster does not let this user through */
 export async function openWay(
-  server: URL,
+  { server, environment }: ServerAddress,
+  note: (line: string) => void,
   signal: AbortSignal,
   openCluster: OpenCluster = openKubernetes
 ): Promise<ServerWay> {
   const place = serverPlace(server.href)
   if (place.type === 'url') return { url: server, close: async () => {} }
-  return await forwardTo(await openCluster({}), place, signal)
+  return await forwardTo(await openCluster({ environment }), place, signal, note)
 }
 
 /**
@@ -46,20 +47,16 @@ export async function readServerOptions(
   signal: AbortSignal,
   openCluster: OpenCluster = openKubernetes
 ): Promise<ServerOptions> {
-  const { server, proxy, uploadTokenFile, caFile, giveUpMs } = options
+  const { server, proxy, uploadTokenFile, caFile, giveUpMs, environment } = options
+  const { note: onRetry } = report
   const place = serverPlace(server.href)
   if (place.type === 'service') {
     const account = { namespace, driverServiceAccount: 'default' }
-    const route = await openRoute(
-      await openCluster({}),
-      place,
-      account,
-      { ...options, environment: {} },
-      signal
-    )
-    return { ...route.options, onRetry: report.note, onClose: route.close }
+    const cluster = await openCluster({ environment })
+    const route = await openRoute(cluster, place, account, { ...options, note: onRetry }, signal)
+    return { ...route.options, onRetry, onClose: route.close }
   }
   const uploadToken = uploadTokenFile && (await readSecret(uploadTokenFile, '--upload-token-file'))
   const ca = caFile && (await readAuthorities(caFile, '--ca-file'))
-  return { url: server, proxy, uploadToken, ca, giveUpMs, onRetry: report.note }
+  return { url: server, proxy, uploadToken, ca, giveUpMs, onRetry }
 }

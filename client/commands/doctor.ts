@@ -78,7 +78,7 @@ async function examine(
   const { server, proxy, namespace, download, caFile } = options
   const place = serverPlace(server.href)
   const cluster = await optional(place.type === 'service' ? openCluster : undefined, open =>
-    examination.check('cluster', [], () => checkCluster(open))
+    examination.check('cluster', [], () => checkCluster(open, options.environment))
   )
   const credential = await examineCredential(examination, options, cluster, signal)
   const token = await optional(download?.tokenFile, path =>

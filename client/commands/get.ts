@@ -35,7 +35,7 @@ export async function get(options: GetOptions, report: Report, signal: AbortSign
   await refuseForeignFolder(into, bundleId)
   const shown = new ShownFetch(report)
   const stallMs = Math.min(fetchDefaults.stallMs, options.giveUpMs)
-  const { url, servername, close } = await openWay(options.server, signal)
+  const { url, servername, close } = await openWay(options, report.note, signal)
   const fetching = fetchBundle({ ...options, server: url, servername, stallMs }, shown, signal)
   const { sizeBytes, fetchedBytes } = await fetching
     .catch(error => {

@@ -1,6 +1,6 @@
 import type { Report } from '../../shared/progress.ts'
 import { askForBundle } from '../ask-for-bundle.ts'
-import { type BundleDone, type BundleOutcome, eachBundle, namespaceOf } from '../each-bundle.ts'
+import { type BundleDone, type BundleOutcome, eachBundle } from '../each-bundle.ts'
 import { formatWhen } from '../format-when.ts'
 import { StageServer } from '../http-client.ts'
 import type { BundlesOptions } from '../options.ts'
@@ -26,7 +26,7 @@ export async function renew(
   signal: AbortSignal
 ): Promise<readonly BundleOutcome<Renewed>[]> {
   await using server = await StageServer.open(
-    await readServerOptions(options, namespaceOf(options.bundles), report, signal)
+    await readServerOptions(options, options.namespace, report, signal)
   )
   return await eachBundle(
     options.bundles,

@@ -1,3 +1,4 @@
+import type { ClusterOptions } from '../kubernetes/cluster-options.ts'
 import type { OrphansOptions } from '../options.ts'
 import { openKubernetes } from '../server-options.ts'
 import { type Orphan, type OrphanCluster, removeOrphans } from '../submit/orphans.ts'
@@ -14,11 +15,11 @@ export interface RemovedOrphans {
  * @throws ClientError with the missing right, or why Kubernetes could not be asked
  */
 export async function rmOrphans(
-  { namespace }: OrphansOptions,
+  { namespace, environment }: OrphansOptions,
   signal: AbortSignal,
-  openCluster: () => Promise<OrphanCluster> = () => openKubernetes({})
+  openCluster: (options: ClusterOptions) => Promise<OrphanCluster> = openKubernetes
 ): Promise<RemovedOrphans> {
-  const cluster = await openCluster()
+  const cluster = await openCluster({ environment })
   return { namespace, removed: await removeOrphans(cluster, namespace, Date.now(), signal) }
 }
 

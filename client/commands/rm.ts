@@ -1,6 +1,6 @@
 import type { Report } from '../../shared/progress.ts'
 import { askForBundle } from '../ask-for-bundle.ts'
-import { type BundleOutcome, eachBundle, namespaceOf } from '../each-bundle.ts'
+import { type BundleOutcome, eachBundle } from '../each-bundle.ts'
 import { StageServer } from '../http-client.ts'
 import type { BundlesOptions } from '../options.ts'
 import { readServerOptions } from '../server-options.ts'
@@ -23,7 +23,7 @@ export async function rm(
   signal: AbortSignal
 ): Promise<readonly BundleOutcome<Removed>[]> {
   await using server = await StageServer.open(
-    await readServerOptions(options, namespaceOf(options.bundles), report, signal)
+    await readServerOptions(options, options.namespace, report, signal)
   )
   const call = { method: 'DELETE', below: '', parse: (): Removed => ({ removed: true }) } as const
   return await eachBundle(options.bundles, bundle => askForBundle(server, bundle, call, signal), onOutcome)

@@ -6,8 +6,14 @@ import { forwardTo, type ServiceWay } from '../submit/server-route.ts'
 import type { Finding } from './examination.ts'
 
 /** Whether there is a cluster to ask. @throws ClientError */
-export async function checkCluster(openCluster: OpenCluster): Promise<Finding<JobCluster>> {
-  return { found: await openCluster({}), message: 'the kubeconfig names an API server, and who asks it' }
+export async function checkCluster(
+  openCluster: OpenCluster,
+  environment: NodeJS.ProcessEnv
+): Promise<Finding<JobCluster>> {
+  return {
+    found: await openCluster({ environment }),
+    message: 'the kubeconfig names an API server, and who asks it'
+  }
 }
 
 /** Whether the server's port can be forwarded; whoever asked closes it. @throws ClientError */

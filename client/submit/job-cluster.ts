@@ -38,7 +38,12 @@ export interface JobCluster {
     signal: AbortSignal
   ) => Promise<void>
   readonly forward: (
-    target: { readonly namespace: string; readonly service: string; readonly port?: number },
+    target: {
+      readonly namespace: string
+      readonly service: string
+      readonly port?: number
+      readonly onFailure?: (line: string) => void
+    },
     signal: AbortSignal
   ) => Promise<{ readonly port: number; readonly isTls: boolean; readonly close: () => Promise<void> }>
 }

@@ -14,6 +14,8 @@ export interface RouteOptions {
   readonly audience: string
   readonly giveUpMs: number
   readonly environment: NodeJS.ProcessEnv
+  /** Told why a forwarded connection failed, which the HTTP client only sees closed. */
+  readonly note?: ((line: string) => void) | undefined
 }
 
 /** Where uploads go, with a credential for them. */
@@ -51,7 +53,7 @@ export async function openRoute(
     const proxy = proxyFor(url, options.environment)
     return { options: { url, proxy, ...rest }, authorities, inCluster: url, close: async () => {} }
   }
-  const { isTls, close, ...way } = await forwardTo(cluster, place, signal)
+  const { isTls, close, ...way } = await forwardTo(cluster, place, signal, options.note)
   return { options: { ...way, ...rest }, authorities, inCluster: inCluster(place, isTls), close }
 }
 
@@ -68,9 +70,10 @@ export interface ServiceWay {
 export async function forwardTo(
   cluster: Pick<JobCluster, 'forward'>,
   { namespace, service, port }: ServerPlace & { readonly type: 'service' },
-  signal: AbortSignal
+  signal: AbortSignal,
+  onFailure: (line: string) => void = () => {}
 ): Promise<ServiceWay> {
-  const target = { namespace, service, ...(port === undefined ? {} : { port }) }
+  const target = { namespace, service, onFailure, ...(port === undefined ? {} : { port }) }
   const forward = await cluster.forward(target, signal)
   return {
     url: new URL(`${forward.isTls ? 'https' : 'http'}://127.0.0.1:${forward.port}`),

@@ -48,7 +48,8 @@ const revokeMs = 10 * secondMs
  * @throws ClientError, or {@link Stopped}; then what was made is removed again, or named in the message
  */
 export async function submitJob(submitting: Submitting, signal: AbortSignal): Promise<SubmittedJob> {
-  const { job, cluster, route } = submitting
+  const { job, cluster, report } = submitting
+  const route = { ...submitting.route, note: report.note }
   const { plan } = job
   const account = { namespace: plan.namespace, driverServiceAccount: serviceAccountOf(job) }
   const server = await openRoute(cluster, plan.server, account, route, signal)

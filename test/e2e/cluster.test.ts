@@ -1,6 +1,7 @@
 import t from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
+import { expectCode } from './helpers/expect-code.ts'
 import { makeJobNamespace } from './helpers/job-namespace.ts'
 import { driverLog, submitJob } from './helpers/spark-submit.ts'
 
@@ -12,13 +13,13 @@ for (const version of sparkVersions) {
     async t => {
       const namespace = await makeJobNamespace(t, cluster, 'pi')
 
-      const { code, stderr } = await submitJob(t, cluster, {
+      const ending = await submitJob(t, cluster, {
         version,
         namespace,
         args: ['--name', 'pi', 'local:///opt/spark/examples/pi.py', '2']
       })
 
-      t.equal(code, 0, code === 0 ? 'spark-submit ends well' : stderr)
+      expectCode(t, ending, 0)
       t.match(await driverLog(cluster, namespace), /^Pi is roughly 3\.\d+$/m)
       const pods = ['get', 'pods', '--namespace', namespace.name, '--selector', 'spark-role=driver']
       t.equal(await cluster.kubectl(...pods, '--output', 'jsonpath={.items[*].status.phase}'), 'Succeeded')

@@ -3,6 +3,7 @@ import { useCluster } from '../cluster/cluster.ts'
 import { type SparkVersion, sparkVersions } from '../cluster/spark-homes.ts'
 import { testFolder } from '../integration/helpers/test-folder.ts'
 import { type Applications, makeApplications } from './helpers/applications.ts'
+import { expectCode } from './helpers/expect-code.ts'
 import { startFileServer } from './helpers/file-server.ts'
 import { installInstance } from './helpers/instance.ts'
 import { makeJobNamespace } from './helpers/job-namespace.ts'
@@ -84,9 +85,9 @@ async function runPythonJob(t: Test, version: SparkVersion, files: Applications)
 async function run(t: Test, job: Omit<StagedJob, 'namespace'>): Promise<string> {
   const namespace = await makeJobNamespace(t, cluster, 'job')
 
-  const { code, stderr } = await stageAndSubmit(t, cluster, { ...job, namespace })
+  const ending = await stageAndSubmit(t, cluster, { ...job, namespace })
 
-  t.equal(code, 0, stderr.slice(-4000))
+  expectCode(t, ending, 0)
   const [secret, ...more] = await secretsIn(cluster, namespace)
   t.match(secret, /^secret\/spark-stage-[0-9a-f]{32}$/)
   t.same(more, [])

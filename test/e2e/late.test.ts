@@ -4,6 +4,7 @@ import { sparkVersions } from '../cluster/spark-homes.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
 import { testFolder } from '../integration/helpers/test-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
+import { expectCode } from './helpers/expect-code.ts'
 import { findSecrets } from './helpers/find-secrets.ts'
 import { installInstance, waitForInstance } from './helpers/instance.ts'
 import { makeJobNamespace } from './helpers/job-namespace.ts'
@@ -54,12 +55,12 @@ t.test('executors that start long after the first lease, and after a restart, ge
   const secrets = await findSecrets(cluster, [namespace.name, instance.namespace], namespace.name)
   t.ok(secrets.places.length > 10, `looked at ${secrets.places.join(', ')}`)
   t.same(secrets.found, [], 'no secret is anywhere but in Secrets')
-  const { code, stdout, stderr } = await submitted
+  const ending = await submitted
 
-  t.equal(code, 0, stderr.slice(-4000))
+  expectCode(t, ending, 0)
   const late = { early: ['staged'], idle: 0, late: ['staged'] }
   t.same(JSON.parse(resultIn(await driverLog(cluster, namespace))), late)
   const after = await findSecrets(cluster, [namespace.name, instance.namespace], namespace.name)
   t.same(after.found, [], 'nor after the job')
-  for (const secret of secrets.values) t.notMatch(stdout + stderr, secret, 'nor on the screen')
+  for (const secret of secrets.values) t.notMatch(ending.stdout + ending.stderr, secret, 'nor on the screen')
 })

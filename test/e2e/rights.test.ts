@@ -6,6 +6,7 @@ import { serviceAccountKey } from '../cluster/certificates.ts'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
 import { testFolder } from '../integration/helpers/test-folder.ts'
+import { expectCode } from './helpers/expect-code.ts'
 import { installInstance } from './helpers/instance.ts'
 import { type JobNamespace, makeBareNamespace, makeJobNamespace } from './helpers/job-namespace.ts'
 import { runStage } from './helpers/stage-command.ts'
@@ -18,10 +19,10 @@ const foreign = await makeBareNamespace(t, cluster, 'foreign')
 const kubeconfig = await submitter(cluster)
 
 t.test('who may create pods in a namespace stages there', async t => {
-  const { code, stdout, stderr } = await put(t, own, await tokenFile(t))
+  const ending = await put(t, own, await tokenFile(t))
 
-  t.equal(code, 0, stderr)
-  t.match(JSON.parse(stdout), { bundleId: /^[0-9a-f]{32}$/ })
+  expectCode(t, ending, 0)
+  t.match(JSON.parse(ending.stdout), { bundleId: /^[0-9a-f]{32}$/ })
 })
 
 t.test('who may not create pods there is told which right is missing', async t => {
@@ -86,13 +87,13 @@ t.test('while the API server is away nobody is admitted, and what is staged is s
   t.teardown(() => cluster.startApiServer())
 
   const more = ['--allow-plaintext', '--give-up-seconds', '8']
-  const { code, stderr } = await put(t, own, token, more, env)
+  const ending = await put(t, own, token, more, env)
   await cluster.startApiServer()
   const after = await put(t, own, token, ['--allow-plaintext'], env)
 
-  t.equal(code, 14, stderr)
-  t.match(stderr, /STAGE_ERR_IDENTITY|503/)
-  t.equal(after.code, 0, after.stderr)
+  expectCode(t, ending, 14)
+  t.match(ending.stderr, /STAGE_ERR_IDENTITY|503/)
+  expectCode(t, after, 0)
 })
 
 async function put(

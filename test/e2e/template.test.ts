@@ -7,6 +7,7 @@ import { sparkVersions } from '../cluster/spark-homes.ts'
 import { repositoryPath } from '../integration/helpers/programs.ts'
 import { testFolder } from '../integration/helpers/test-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
+import { expectCode } from './helpers/expect-code.ts'
 import { installInstance } from './helpers/instance.ts'
 import { makeJobNamespace } from './helpers/job-namespace.ts'
 import { driverLog } from './helpers/spark-submit.ts'
@@ -33,14 +34,14 @@ for (const version of sparkVersions) {
     ])
     const keep = ['--conf', 'spark.kubernetes.executor.deleteOnTermination=false']
 
-    const { code, stderr } = await stageAndSubmit(t, cluster, {
+    const ending = await stageAndSubmit(t, cluster, {
       version,
       namespace,
       instance,
       args: [...named, ...keep, '--files', files.confJson, files.preparedPy]
     })
 
-    t.equal(code, 0, stderr.slice(-4000))
+    expectCode(t, ending, 0)
     const log = await driverLog(cluster, namespace, 'own-spark')
     const found = { marker: 'prepared', variable: 'from the template', conf: 'staged' }
     t.same(JSON.parse(resultIn(log)), { driver: found, executors: [found] })

@@ -90,7 +90,7 @@ t.test('who cannot ask for the pods removes nothing', async t => {
 
 t.test('rm --orphans names what it removed', async t => {
   const cluster = clusterWith({ annotations: { 'spark-stage/expires-at': '2020-01-01T00:00:00.000Z' } })
-  const options = { namespace, json: false }
+  const options = { namespace, environment: {}, json: false }
   const run = async () => describeOrphans(await rmOrphans(options, never, async () => cluster))
 
   t.equal(await run(), `removed   Secret team-a/${name}`)
@@ -98,7 +98,11 @@ t.test('rm --orphans names what it removed', async t => {
 })
 
 t.test('rm --orphans takes a namespace and no bundles', (t: Test) => {
-  t.strictSame(readOrphansOptions({ orphans: true, namespace }, [], {}), { namespace, json: false })
+  t.strictSame(readOrphansOptions({ orphans: true, namespace }, [], {}), {
+    namespace,
+    environment: {},
+    json: false
+  })
   t.equal(readOrphansOptions({}, ['team-a/1'], {}), undefined)
   t.throws(() => readOrphansOptions({ orphans: true, namespace }, ['team-a/1'], {}), {
     exitCause: 'usage',

@@ -529,5 +529,43 @@ t.test('without any credential the server decides', async t => {
   const run = job.run([...job.basics, 'app.py'], { 'upload-token-file': '' })
 
   await t.rejects(run, { exitCause: 'refused', message: /the server refused the request/ })
-  t.strictSame(job.cluster.calls, [], 'no token was asked for')
+  t.strictSame(
+    job.cluster.calls.map(({ verb }) => verb),
+    ['listSecrets'],
+    'no token was asked for'
+  )
+})
+
+t.test('what an earlier submission left goes with the next one; that it may not stops nobody', async t => {
+  const job = await prepare(t)
+  await job.go(0)
+  const left = {
+    namespace: 'team-a',
+    name: 'spark-stage-0123456789abcdef0123456789abcdef',
+    labels: { 'spark-stage/bundle': '0123456789abcdef0123456789abcdef' },
+    annotations: { 'spark-stage/expires-at': '2020-01-01T00:00:00.000Z' },
+    token: 'secret'
+  }
+  job.cluster.secrets.set(left.name, left)
+
+  await job.run([...job.basics, 'app.py'])
+  t.notOk(job.cluster.secrets.has(left.name))
+  t.ok(job.notes.includes(`Secret ${left.name} of an earlier submission has expired: removed`))
+
+  job.cluster.secrets.set(left.name, left)
+  job.cluster.failures.set('listSecrets', 1)
+  t.match(await job.run([...job.basics, 'app.py']), { staged: true })
+  t.ok(job.cluster.secrets.has(left.name))
+  t.ok(job.notes.includes('Secrets that earlier submissions left are not looked for: cannot listSecrets'))
+})
+
+t.test('who stops while leftovers are looked for has submitted nothing', async t => {
+  const job = await prepare(t)
+  job.cluster.onCall = verb => {
+    if (verb === 'listSecrets') throw new Stopped('SIGINT')
+  }
+
+  await t.rejects(job.run([...job.basics, 'app.py']), { name: 'Stopped' })
+
+  await nothingLeft(t, job)
 })

@@ -17,7 +17,8 @@ export interface FileServer {
 }
 
 const port = 8443
-const trustStoreName = 'trusted.p12'
+// Java reads certificates out of a JKS file without its password.
+const trustStoreName = 'trusted.jks'
 
 /** Serves one file over https until the test's end. */
 export async function startFileServer(t: Test, cluster: Cluster, file: string): Promise<FileServer> {
@@ -27,7 +28,7 @@ export async function startFileServer(t: Test, cluster: Cluster, file: string): 
   const outputs = ['-keyout', path('key.pem'), '-out', path('cert.pem')]
   const newKey = ['-newkey', 'rsa:2048', '-noenc', '-days', '2']
   await runCommand('openssl', ['req', '-x509', ...newKey, ...names, ...outputs])
-  const store = ['-keystore', path(trustStoreName), '-storetype', 'PKCS12', '-storepass', 'changeit']
+  const store = ['-keystore', path(trustStoreName), '-storetype', 'JKS', '-storepass', 'changeit']
   const certificate = ['-alias', 'web', '-file', path('cert.pem')]
   await runCommand('keytool', ['-importcert', '-noprompt', ...certificate, ...store])
   await copyFile(file, path(basename(file)))

@@ -21,21 +21,23 @@ export function submitter(cluster: Cluster): Promise<string> {
   return cluster.certificateUser('alice', [submitters])
 }
 
+/** How a job names its instance, and the image of the init container: by properties. */
+export function stageOptions(instance: Instance): readonly string[] {
+  const properties = {
+    'spark.kubernetes.resourceStagingServer.uri': instance.server,
+    'spark.kubernetes.initcontainer.image': stageImages.init
+  }
+  return Object.entries(properties).flatMap(([key, value]) => ['--conf', `${key}=${value}`])
+}
+
 /** Runs `spark-stage submit` as a user does, with the server named by the property. */
 export async function stageAndSubmit(t: Test, cluster: Cluster, job: StagedJob): Promise<Ending> {
   const { instance, options = [] } = job
-  const { init } = stageImages
-  const properties = {
-    'spark.kubernetes.resourceStagingServer.uri': instance.server,
-    'spark.kubernetes.initcontainer.image': init
-  }
-  const confs = Object.entries(properties).flatMap(([key, value]) => ['--conf', `${key}=${value}`])
-  const command = [process.execPath, repositoryPath('client/main.ts'), 'submit', ...options, '--'] as const
   const KUBECONFIG = job.kubeconfig ?? (await submitter(cluster))
   return await submitJob(t, cluster, {
     ...job,
-    command: [...command],
-    args: [...confs, ...job.args],
+    command: [process.execPath, repositoryPath('client/main.ts'), 'submit', ...options, '--'],
+    args: [...stageOptions(instance), ...job.args],
     env: { ...job.env, KUBECONFIG, SPARK_STAGE_AUDIENCE: instance.name }
   })
 }
