@@ -27,6 +27,8 @@ export interface FetchOptions {
   readonly caFile?: string | undefined
   /** The name that the server's certificate has to have; undefined means the one in `server`. */
   readonly servername?: string | undefined
+  /** Tunnels https; undefined means that the server is asked directly. */
+  readonly proxy?: URL | undefined
   /** Send the token over plain http to a host other than loopback. */
   readonly allowPlaintext: boolean
   /** Files fetched at the same time. */

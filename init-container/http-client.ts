@@ -16,6 +16,7 @@ export interface ClientOptions {
   readonly scheme?: string
   readonly caFile?: string | undefined
   readonly servername?: string | undefined
+  readonly proxy?: URL | undefined
   readonly allowPlaintext: boolean
   readonly stallMs: number
   /** How many redirects are followed; none by default, and none ever with a token. */
@@ -42,6 +43,7 @@ export class HttpClient implements AsyncDisposable {
     tokenFile,
     caFile,
     servername,
+    proxy,
     scheme = 'Bearer ',
     allowPlaintext,
     stallMs,
@@ -54,10 +56,14 @@ export class HttpClient implements AsyncDisposable {
     const token = tokenFile === undefined ? undefined : await readToken(tokenFile)
     const authorities = caFile === undefined ? {} : { ca: await readAuthorities(caFile) }
     // Late, because it is most of the program's start, and a wrong option can be told without it.
-    const { Agent, interceptors } = await import('undici')
+    const { Agent, interceptors, ProxyAgent } = await import('undici')
     const named = servername === undefined ? {} : { servername }
     const connect = { timeout: stallMs, ...authorities, ...named }
-    const agent = new Agent({ allowH2: false, headersTimeout: stallMs, bodyTimeout: stallMs, connect })
+    const common = { allowH2: false, headersTimeout: stallMs, bodyTimeout: stallMs }
+    const agent =
+      proxy === undefined
+        ? new Agent({ ...common, connect })
+        : new ProxyAgent({ ...common, uri: proxy.href, requestTls: connect, proxyTls: { timeout: stallMs } })
     const follow = interceptors.redirect({ maxRedirections: token === undefined ? maxRedirectsCount : 0 })
     return new HttpClient(agent.compose(follow), server, token, scheme)
   }

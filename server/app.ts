@@ -256,7 +256,7 @@ async function openIdentity(
   metrics: Metrics
 ): Promise<UploadIdentity> {
   if (config.SPARK_STAGE_UPLOAD_AUTH === 'none') return anonymous
-  if (config.SPARK_STAGE_UPLOAD_AUTH === 'kubernetes' && cluster !== undefined) {
+  if (cluster !== undefined && config.SPARK_STAGE_UPLOAD_AUTH === 'kubernetes') {
     const { KubernetesTokens } = await import('./identity/kubernetes-tokens.ts')
     return new KubernetesTokens({
       cluster,

@@ -34,7 +34,7 @@ export interface Selection {
 /** Where a forwarded port leads. */
 export interface ForwardTarget extends ServicePlace {
   /** Told in words why a connection could not be made, or was cut; whoever made it only sees it closed. */
-  readonly onFailure?: (line: string) => void
+  readonly onFailure?: ((line: string) => void) | undefined
 }
 
 /** A forwarded port, and whether https is spoken there. */

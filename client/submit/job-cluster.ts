@@ -42,7 +42,7 @@ export interface JobCluster {
       readonly namespace: string
       readonly service: string
       readonly port?: number
-      readonly onFailure?: (line: string) => void
+      readonly onFailure?: ((line: string) => void) | undefined
     },
     signal: AbortSignal
   ) => Promise<{ readonly port: number; readonly isTls: boolean; readonly close: () => Promise<void> }>

@@ -71,7 +71,7 @@ export async function forwardTo(
   cluster: Pick<JobCluster, 'forward'>,
   { namespace, service, port }: ServerPlace & { readonly type: 'service' },
   signal: AbortSignal,
-  onFailure: (line: string) => void = () => {}
+  onFailure?: (line: string) => void
 ): Promise<ServiceWay> {
   const target = { namespace, service, onFailure, ...(port === undefined ? {} : { port }) }
   const forward = await cluster.forward(target, signal)

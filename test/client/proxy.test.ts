@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import t from 'tap'
 import { StageServer } from '../../client/http-client.ts'
 import { proxyFor } from '../../client/proxy.ts'
+import { HttpClient } from '../../init-container/http-client.ts'
 import { certificates } from './certificates.ts'
 import { startHttps, startTunnel } from './https-server.ts'
 
@@ -61,4 +65,20 @@ t.test('requests reach the server through a tunnel, with the authorities of the 
     exitCause: 'usage',
     message: /through the proxy 127\.0\.0\.1:\d+: /
   })
+})
+
+t.test('bundles are fetched through the same tunnel', async t => {
+  const port = await startHttps(t, 'good', (request, response) => {
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ host: request.headers.host }))
+  })
+  const tunnel = await startTunnel(t, port)
+  const caFile = join(t.testdir({}), 'ca.pem')
+  await writeFile(caFile, certificates.good)
+  const options = { server: new URL('https://stage.example'), allowPlaintext: false, stallMs: 5000, caFile }
+  await using client = await HttpClient.open({ ...options, proxy: new URL(tunnel.url) })
+
+  const answer = await client.get('the manifest', '/manifest', {}, never)
+
+  t.strictSame(await json(answer.body), { host: 'stage.example' })
+  t.match(tunnel.asked, [{ target: 'stage.example:443' }])
 })

@@ -6,7 +6,7 @@ import { useCluster } from '../cluster/cluster.ts'
 import { runCommand } from '../cluster/run-command.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { stageImages } from './helpers/images.ts'
 import { applyManifest, installInstance } from './helpers/instance.ts'
 import { type JobNamespace, makeJobNamespace } from './helpers/job-namespace.ts'
@@ -76,7 +76,7 @@ async function uploadAsFork(
   name: string,
   content: string
 ): Promise<{ readonly resourceId: string; readonly resourceSecret: string }> {
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   await mkdir(join(folder, 'in'))
   await writeFile(join(folder, 'in', name), content)
   await create({ gzip: true, file: join(folder, 'all.tgz'), cwd: join(folder, 'in') }, [name])
@@ -85,7 +85,7 @@ async function uploadAsFork(
   await writeFile(join(folder, 'owner.json'), JSON.stringify(owner))
   const [command = '', ...args] = [
     ...cluster.inNamespace,
-    ...['curl', '--silent', '--show-error', '--fail-with-body'],
+    ...['curl', '--silent', '--show-error', '--fail-with-body', '--retry', '20', '--retry-connrefused'],
     ...['--form', `resources=@${folder}/all.tgz;type=multipart/form-data`],
     ...['--form', `resourcesOwner=<${folder}/owner.json;type=application/json`],
     `${server}/api/v0/resources/`

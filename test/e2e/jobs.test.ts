@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { type SparkVersion, sparkVersions } from '../cluster/spark-homes.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { type Applications, makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { startFileServer } from './helpers/file-server.ts'
@@ -20,7 +20,7 @@ const second = await installInstance(cluster, {
 
 for (const version of sparkVersions) {
   t.test(`on Spark ${version}`, async t => {
-    const files = await makeApplications(await cluster.sparkHome(version), testFolder(t))
+    const files = await makeApplications(await cluster.sparkHome(version), await outsideFolder(t))
 
     t.test('a Java job finds all its jars, also two of one name and one from the web', t =>
       runJavaJob(t, version, files)

@@ -5,8 +5,8 @@ import { MiB } from '../../shared/units.ts'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import type { Running } from '../integration/helpers/start-process.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { installInstance } from './helpers/instance.ts'
@@ -33,7 +33,7 @@ const instance = await installInstance(cluster, {
 
 t.test('submit killed while it uploads leaves a draft, which expires', async t => {
   const namespace = await makeJobNamespace(t, cluster, 'upload')
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const large = await open(join(folder, 'large.bin'), 'w')
   await large.truncate(800 * MiB)
   await large.close()
@@ -51,7 +51,7 @@ t.test(
   'submit killed before there is a driver leaves a Secret, which doctor names and submit removes',
   async t => {
     const namespace = await makeJobNamespace(t, cluster, 'secret')
-    const folder = testFolder(t)
+    const folder = await outsideFolder(t)
     const app = await emptyApplication(folder)
     // In the place of spark-submit: the first waits to be killed with it, the second makes no driver.
     const [waits, ends] = [join(folder, 'waits'), join(folder, 'ends')]
@@ -78,7 +78,7 @@ t.test(
 
 t.test('submit killed once there is a driver hurts no running job', async t => {
   const namespace = await makeJobNamespace(t, cluster, 'driver')
-  const files = await makeApplications(home, testFolder(t))
+  const files = await makeApplications(home, await outsideFolder(t))
   const submit = start(t, namespace, ['--files', files.tool, files.interpreterPy])
   const drivers = ['get', 'pods', '--namespace', namespace.name, '--selector', 'spark-role=driver']
   await waitUntil('there is a driver', 120_000, async () => {

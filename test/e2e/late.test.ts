@@ -2,7 +2,7 @@ import t from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { findSecrets } from './helpers/find-secrets.ts'
@@ -28,7 +28,7 @@ t.test('executors that start long after the first lease, and after a restart, ge
     }
   })
   const namespace = await makeJobNamespace(t, cluster, 'late')
-  const files = await makeApplications(await cluster.sparkHome(version), testFolder(t))
+  const files = await makeApplications(await cluster.sparkHome(version), await outsideFolder(t))
   const allocation = {
     'spark.dynamicAllocation.enabled': 'true',
     'spark.dynamicAllocation.shuffleTracking.enabled': 'true',

@@ -3,8 +3,8 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { repositoryPath } from '../integration/helpers/programs.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
 
 const cluster = await useCluster()
 
@@ -77,7 +77,7 @@ async function tryApplying(
   resource: string,
   components: readonly string[] = []
 ): Promise<string> {
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const from = (path: string) => relative(folder, repositoryPath(path))
   const kustomization = {
     namespace,

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { runCommand } from '../cluster/run-command.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { installInstance } from './helpers/instance.ts'
 import { makeJobNamespace } from './helpers/job-namespace.ts'
 import { runOwnerPod } from './helpers/owner-pod.ts'
@@ -102,7 +102,7 @@ interface Bundle {
 }
 
 async function put(t: Test): Promise<Bundle> {
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   await writeFile(join(folder, 'a.txt'), 'staged\n')
   const tokenFile = join(folder, 'token')
   const files = ['--file', join(folder, 'a.txt'), '--token-out', tokenFile]

@@ -6,7 +6,7 @@ import { nodeAddress } from '../cluster/addresses.ts'
 import { useCluster } from '../cluster/cluster.ts'
 import { runCommand } from '../cluster/run-command.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { startIngress } from './helpers/ingress.ts'
@@ -22,7 +22,7 @@ const instance = await installInstance(cluster, { overlay: 'ingress', namespace:
 
 t.test('a laptop that reaches the API server and nothing else stages through it', async t => {
   const namespace = await makeJobNamespace(t, cluster, 'laptop')
-  const files = await makeApplications(await cluster.sparkHome(version), testFolder(t))
+  const files = await makeApplications(await cluster.sparkHome(version), await outsideFolder(t))
   const { port } = new URL(cluster.apiServer)
   const inNamespace = await makeLaptopNetwork(t, port)
   const laptop = { ...cluster, inNamespace, apiServer: `https://${nodeAddress}:${port}` }
@@ -44,7 +44,7 @@ t.test('a laptop that reaches the API server and nothing else stages through it'
 
 t.test('a GiB goes through an ingress with the settings of the overlay', async t => {
   const namespace = await makeJobNamespace(t, cluster, 'ingress')
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const files = await makeApplications(await cluster.sparkHome(version), folder)
   const large = await open(join(folder, 'large.bin'), 'w')
   await large.truncate(GiB)

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { serviceAccountKey } from '../cluster/certificates.ts'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { installInstance } from './helpers/instance.ts'
 import { type JobNamespace, makeBareNamespace, makeJobNamespace } from './helpers/job-namespace.ts'
@@ -35,7 +35,7 @@ t.test('who may not create pods there is told which right is missing', async t =
 
 t.test('who may not have a token of the service account is told so, and nothing is left', async t => {
   const [version] = sparkVersions
-  const file = join(testFolder(t), 'app.py')
+  const file = join(await outsideFolder(t), 'app.py')
   await writeFile(file, 'print(1)\n')
 
   const { code, stderr } = await stageAndSubmit(t, cluster, {
@@ -103,7 +103,7 @@ async function put(
   more: readonly string[] = [],
   env: Readonly<Record<string, string>> = {}
 ) {
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const file = join(folder, 'a.txt')
   await writeFile(file, 'staged\n')
   const options = ['--namespace', namespace.name, '--upload-token-file', token, '--file', file]
@@ -118,7 +118,7 @@ async function tokenFile(t: Test, audience = `--audience=${instance.name}`): Pro
 }
 
 async function writeToken(t: Test, token: string): Promise<string> {
-  const file = join(testFolder(t), 'upload-token')
+  const file = join(await outsideFolder(t), 'upload-token')
   await writeFile(file, token.trim())
   return file
 }

@@ -4,7 +4,7 @@ import t from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { installInstance, waitForInstance } from './helpers/instance.ts'
@@ -20,7 +20,7 @@ const instance = await installInstance(cluster, { overlay: 'local-disk', namespa
 
 t.test('five drivers start while the server’s pod is deleted, and all jobs finish', async t => {
   const namespace = await makeJobNamespace(t, cluster, 'five')
-  const files = await makeApplications(await cluster.sparkHome(version), testFolder(t))
+  const files = await makeApplications(await cluster.sparkHome(version), await outsideFolder(t))
   const submits = Array.from({ length: driversCount }, (_, at) =>
     stageAndSubmit(t, cluster, {
       version,
@@ -51,7 +51,7 @@ t.test('five drivers start while the server’s pod is deleted, and all jobs fin
 
 t.test('the init container of a revoked bundle says so, in the pod and to who submitted it', async t => {
   const namespace = await makeJobNamespace(t, cluster, 'revoked')
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const app = join(folder, 'app.py')
   await writeFile(app, 'print("never")\n')
   // Between the upload and the driver somebody revokes the bundle: here, what stands in the place of spark-submit.

@@ -4,8 +4,8 @@ import { loadYaml } from '@kubernetes/client-node'
 import t from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { sparkVersions } from '../cluster/spark-homes.ts'
+import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { repositoryPath } from '../integration/helpers/programs.ts'
-import { testFolder } from '../integration/helpers/test-folder.ts'
 import { makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
 import { installInstance } from './helpers/instance.ts'
@@ -22,7 +22,7 @@ const sparksOwn = new Set(['image', 'restartPolicy', 'resources'])
 for (const version of sparkVersions) {
   t.test(`on Spark ${version} all that a user's template says is in the running pods`, async t => {
     const namespace = await makeJobNamespace(t, cluster, 'template')
-    const folder = testFolder(t)
+    const folder = await outsideFolder(t)
     const files = await makeApplications(await cluster.sparkHome(version), folder)
     const text = await readFile(repositoryPath('test/e2e/applications/templates/own-pod.yaml'), 'utf8')
     const template = text.replaceAll('SPARK_IMAGE', cluster.sparkImage(version))

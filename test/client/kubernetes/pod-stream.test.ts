@@ -115,14 +115,22 @@ t.test('the pod is not read faster than this side takes it', async t => {
 })
 
 t.test('a side that answers no more is found out, one that answers stays', async t => {
-  const times = { openMs: 5000, pingMs: 5, silenceMs: 50 }
-  const { stream, other } = await open(t, greet, times)
-  for (let pings = 0; pings < 30; pings += 1) await once(other, 'ping')
+  let nowMs = 0
+  let passingMs = 0
+  t.intercept(performance, 'now', { value: () => (nowMs += passingMs) })
+  const { stream, other } = await open(t, greet, { openMs: 5000, pingMs: 5, silenceMs: 60_000 })
+  for (let pings = 0; pings < 30; pings += 1) {
+    await once(other, 'ping')
+    nowMs += 10_000
+  }
   t.notOk(stream.destroyed)
+  const ended = once(stream, 'end')
 
   other.pause()
+  // From now on half a minute passes between two looks at the clock.
+  passingMs = 30_000
 
-  await t.rejects(once(stream, 'end'), { message: 'no answer any more' })
+  await t.rejects(ended, { message: 'no answer any more' })
 })
 
 t.test('a stream that nobody reads is not taken for one that is cut', async t => {

@@ -5,8 +5,8 @@ import type { Test } from 'tap'
 import { nodeAddress } from '../../cluster/addresses.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { runCommand } from '../../cluster/run-command.ts'
+import { outsideFolder } from '../../integration/helpers/outside-folder.ts'
 import { startProcess } from '../../integration/helpers/start-process.ts'
-import { testFolder } from '../../integration/helpers/test-folder.ts'
 
 /** A web server that pods reach, with a certificate that nobody knows. */
 export interface FileServer {
@@ -22,7 +22,7 @@ const trustStoreName = 'trusted.jks'
 
 /** Serves one file over https until the test's end. */
 export async function startFileServer(t: Test, cluster: Cluster, file: string): Promise<FileServer> {
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const path = (name: string) => join(folder, name)
   const names = ['-subj', '/CN=web', '-addext', `subjectAltName=IP:${nodeAddress}`]
   const outputs = ['-keyout', path('key.pem'), '-out', path('cert.pem')]

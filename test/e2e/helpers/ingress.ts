@@ -6,9 +6,9 @@ import { nodeAddress } from '../../cluster/addresses.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { runCommand } from '../../cluster/run-command.ts'
 import { waitUntil } from '../../cluster/wait-until.ts'
+import { outsideFolder } from '../../integration/helpers/outside-folder.ts'
 import { repositoryPath } from '../../integration/helpers/programs.ts'
 import { startProcess } from '../../integration/helpers/start-process.ts'
-import { testFolder } from '../../integration/helpers/test-folder.ts'
 import type { Instance } from './instance.ts'
 
 /** An nginx in front of an instance. */
@@ -25,7 +25,7 @@ const port = 8444
  * are read from there.
  */
 export async function startIngress(t: Test, cluster: Cluster, instance: Instance): Promise<Ingress> {
-  const folder = testFolder(t)
+  const folder = await outsideFolder(t)
   const path = (name: string) => join(folder, name)
   const names = ['-subj', '/CN=ingress', '-addext', `subjectAltName=IP:${nodeAddress}`]
   const outputs = ['-keyout', path('key.pem'), '-out', path('cert.pem')]

@@ -8,12 +8,18 @@ const labels = { 'spark-stage/bundle': 'id-1' }
 const driver = { namespace: 'a', name: 'driver', labels }
 
 /** A watch, and what it has told, in order. */
-async function startWatch(t: Test, api: FakeKubernetesApi, namespace?: string, silenceMs = 60_000) {
+async function startWatch(
+  t: Test,
+  api: FakeKubernetesApi,
+  namespace?: string,
+  silenceMs = 60_000,
+  backoffMs: readonly [number, number] = [5, 20]
+) {
   const told: string[] = []
   const broken: string[] = []
   const name = (pod: OwnerPod) => `${pod.namespace}/${pod.name}/${pod.bundleId}`
   const stop = await watchPods(
-    { cluster: await api.cluster(), namespace, backoffMs: [5, 20], silenceMs },
+    { cluster: await api.cluster(), namespace, backoffMs, silenceMs },
     {
       listed: pods => void told.push(`listed ${pods.map(name)}`),
       appeared: pod => void told.push(`appeared ${name(pod)}`),
@@ -215,7 +221,7 @@ t.test('a watch that is stopped ends its connection, and begins nothing more', a
 t.test('one that is stopped while it waits to try again does not', async t => {
   const api = await FakeKubernetesApi.start(t)
   api.disturb = () => 'cut'
-  const { stop, broken } = await startWatch(t, api)
+  const { stop, broken } = await startWatch(t, api, undefined, 60_000, [60_000, 60_000])
   await until(() => broken.length > 0)
 
   await stop()

@@ -30,7 +30,7 @@ const claims = {
   aud: 'spark-stage',
   scope: 'read',
   iat: nowSeconds,
-  exp: nowSeconds + 60
+  exp: nowSeconds + 3600
 }
 
 /** A token as the server would sign it, but for what is given. */
