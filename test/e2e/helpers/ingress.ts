@@ -64,6 +64,8 @@ async function readAnnotations(): Promise<(name: string) => string> {
 /** @see https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/ */
 function nginxConfiguration(folder: string, address: string, annotation: (name: string) => string): string {
   return `daemon off;
+# One process, which one signal ends.
+master_process off;
 pid ${folder}/nginx.pid;
 worker_processes 1;
 events {}
