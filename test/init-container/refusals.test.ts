@@ -147,6 +147,13 @@ t.test('the CA file decides which certificate is trusted', async t => {
     })
   })
 
+  t.test('a server that is reached by another address is known by the name that it is given', async t => {
+    const other = await fakeServer(t, [app], { tls: loopbackCertificate, host: '127.0.0.2' })
+    const { run } = fetching(t, other.url, { caFile, servername: 'localhost' })
+
+    t.match(await run(), { fileCount: 1 })
+  })
+
   t.test('a server that speaks no TLS is refused', async t => {
     const plain = await fakeServer(t, [app])
     const { run } = fetching(t, new URL(`https://${plain.url.host}`), { caFile })

@@ -166,3 +166,14 @@ t.test('a lease that cannot be looked at is said in the log, and looked at again
   await until(hasOwner(server, bundleId))
   t.equal((await leaseOf(server, bundleId))['state'], 'committed')
 })
+
+t.test('where namespaces are named, nothing is asked about others', async t => {
+  const api = await FakeKubernetesApi.start(t)
+  const env = { SPARK_STAGE_WATCH_NAMESPACES: 'team-a,team-b' }
+  const server = await watchingServer(t, api, new TestClock(), { env })
+  await until(() => api.watchersCount === 2)
+
+  const paths = new Set(api.questions.map(({ path }) => path))
+  t.same([...paths].sort(), ['/api/v1/namespaces/team-a/pods', '/api/v1/namespaces/team-b/pods'])
+  await until(isSynced(server))
+})

@@ -191,6 +191,19 @@ t.test('a silence before any answer breaks a watch, one after it does not', asyn
   t.equal(broken.length, brokenCount)
 })
 
+t.test('a watch that the API server ends again and again is taken up again, after a wait', async t => {
+  const api = await FakeKubernetesApi.start(t)
+  const { broken, times } = await startWatch(t, api)
+
+  for (let count = 1; count <= 3; count += 1) {
+    await until(() => times('connected') === count && api.watchersCount === 1)
+    api.endWatches()
+  }
+  await until(() => times('connected') === 4)
+
+  t.same(broken, [])
+})
+
 t.test('bookmarks and lines that are no JSON are no news', async t => {
   const api = await FakeKubernetesApi.start(t)
   const { told } = await startWatch(t, api)

@@ -289,3 +289,15 @@ t.test('nobody asks for the owner of what is not there, not committed, or of ano
   t.same(owners.asked, [])
   t.same(read(), before)
 })
+
+t.test('a bundle that was revoked while its owner was asked for stays revoked', async t => {
+  const { owners, staging, bundleId, see, read } = await stageOne()
+  owners.pause = async () => {
+    owners.pause = async () => {}
+    await staging.bundles.revoke('ns', bundleId)
+  }
+
+  await see('alive')
+
+  t.match(read(), { state: 'ended', reason: 'revoked' })
+})
