@@ -60,7 +60,7 @@ export const errorTable = {
   STAGE_ERR_FORBIDDEN: {
     status: 403,
     sentence: 'The upload credential may not use this namespace',
-    todo: 'Use a namespace of the credential, or ask the operator to add this one to it.'
+    todo: 'Use a namespace of the credential, or ask for the right that is missing there.'
   },
   STAGE_ERR_FOREIGN_SITE: {
     status: 403,

@@ -43,12 +43,13 @@ export function apiFailure(error: unknown, request: ApiRequest, apiServer: strin
     return new ClientError('refused', describe(sentence, { found, todo: 'Log in again.' }), options)
   }
   if (code === 404) {
-    const thing = request.name === undefined ? '' : ` ${request.name}`
+    const name = request.name === undefined ? '' : ` ${JSON.stringify(request.name)}`
+    const missing = `${request.resource}${name} in namespace ${JSON.stringify(request.namespace)}`
     const todo = 'Check the names, and that the kubeconfig is the one of this cluster.'
-    return new ClientError('usage', describe(`cannot ${what}${thing}`, { found, todo }), options)
+    return new ClientError('usage', describe(`cannot ${request.verb} ${missing}`, { found, todo }), options)
   }
-  const cause429 = code === 429 || code >= 500 ? 'gaveUp' : 'refused'
-  return new ClientError(cause429, describe(`could not ${what} (HTTP ${code})`, { found }), options)
+  const exitCause = code === 429 || code >= 500 ? 'gaveUp' : 'refused'
+  return new ClientError(exitCause, describe(`could not ${what} (HTTP ${code})`, { found }), options)
 }
 
 /** Whether the API server said that the thing does not exist. */

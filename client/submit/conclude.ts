@@ -60,6 +60,7 @@ function judge({ pod, isThere }: FoundDriver, { namespace }: Job, code: number):
   if (phase === 'Succeeded') return { outcome: 'succeeded', exitCode: code, lines: [`${name} succeeded`] }
   if (phase === 'Failed') return { ...failed, lines: [`${name} failed: ${whyFailed(pod)}`] }
   if (!isThere) return { ...failed, lines: [`${name} was deleted before it ended`] }
-  const line = `the job runs on: ${name} is ${phase} in namespace ${namespace}, and its files stay as long as it lives`
+  const before = code === 0 ? '' : `spark-submit ended with ${code}; `
+  const line = `${before}the job runs on: ${name} is ${phase} in namespace ${namespace}, and its files stay as long as it lives`
   return { outcome: 'running', exitCode: code, lines: [line] }
 }

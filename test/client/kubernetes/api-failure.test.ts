@@ -11,7 +11,7 @@ t.test('each answer says what was asked, why not, and what to do', t => {
   const cases = [
     [403, 'refused', /^cannot create secrets in namespace "team-a"\n.*because\n.*Ask for the right to/],
     [401, 'refused', /^the API server https:.* does not accept the credential .*\n.*because/],
-    [404, 'usage', /^cannot create secrets in namespace "team-a" spark-stage-1\n.*because/],
+    [404, 'usage', /^cannot create secrets "spark-stage-1" in namespace "team-a"\n.*because/],
     [409, 'refused', /^could not create secrets in namespace "team-a" \(HTTP 409\)\n.*because/],
     [429, 'gaveUp', /HTTP 429/],
     [500, 'gaveUp', /HTTP 500/]

@@ -207,7 +207,10 @@ t.test('why a later connection failed is told, to whoever wants to hear it', asy
   }
 
   t.equal(lines.length, 1)
-  t.match(lines[0], /^cannot get pods\/portforward in namespace "stage" stage-1\n.*pods "stage-1" not found/)
+  t.match(
+    lines[0],
+    /^cannot get pods\/portforward "stage-1" in namespace "stage"\n.*pods "stage-1" not found/
+  )
 })
 
 t.test('a Service without a ready pod, or that is not there, cannot be forwarded to', async t => {
@@ -219,7 +222,7 @@ t.test('a Service without a ready pod, or that is not there, cannot be forwarded
   })
   await t.rejects(cluster.forward({ ...target, service: 'other' }, never), {
     exitCause: 'usage',
-    message: /^cannot get services in namespace "stage" other/
+    message: /^cannot get services "other" in namespace "stage"/
   })
 })
 

@@ -291,7 +291,8 @@ t.test('Ctrl-C before a driver removes all; with a driver the job runs on', asyn
 
     stop.abort(new Stopped('SIGTERM'))
 
-    t.match(await running, { exitCode: 143, outcome: hasDriver ? 'running' : 'failed' })
+    const message = hasDriver ? /^spark-submit ended with 143; the job runs on/ : /no driver pod/
+    t.match(await running, { exitCode: 143, outcome: hasDriver ? 'running' : 'failed', message })
     if (hasDriver) t.equal(job.cluster.secrets.size, 1)
     else await nothingLeft(t, job)
   }
