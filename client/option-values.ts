@@ -1,7 +1,7 @@
 import { checkNamespace, isBundleId } from '../shared/names.ts'
 import { checkNamed, describe, usageError } from './client-error.ts'
 import { type CommandName, type OptionRow, optionTable } from './option-table.ts'
-import { PlaceError, serverPlace } from './submit/server-place.ts'
+import { PlaceError, serverPlace } from './server-place.ts'
 
 /** The flags of a command line by name without dashes (`token-out`); a switch is `true`. */
 export type Flags = Readonly<Record<string, string | true | undefined>>

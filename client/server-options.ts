@@ -3,9 +3,9 @@ import type { ServerOptions } from './http-client.ts'
 import type { ClusterOptions } from './kubernetes/cluster-options.ts'
 import type { ServerAddress, UploaderOptions } from './options.ts'
 import { readAuthorities, readSecret } from './read-files.ts'
+import { serverPlace } from './server-place.ts'
+import { forwardTo, openRoute } from './server-route.ts'
 import type { JobCluster } from './submit/job-cluster.ts'
-import { serverPlace } from './submit/server-place.ts'
-import { forwardTo, openRoute } from './submit/server-route.ts'
 
 /** How a cluster is opened, so that a test needs none. */
 export type OpenCluster = (options: ClusterOptions) => Promise<JobCluster>

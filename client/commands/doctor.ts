@@ -9,8 +9,8 @@ import { StageServer } from '../http-client.ts'
 import { type DoctorOptions, refusePlaintext, serverName } from '../options.ts'
 import { isRich } from '../report.ts'
 import { type OpenCluster, openKubernetes } from '../server-options.ts'
+import { serverPlace } from '../server-place.ts'
 import type { JobCluster } from '../submit/job-cluster.ts'
-import { serverPlace } from '../submit/server-place.ts'
 
 /** What `doctor --json` prints. */
 export interface DoctorResult {

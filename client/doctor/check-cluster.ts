@@ -1,8 +1,8 @@
 import type { OpenCluster } from '../server-options.ts'
+import type { ServerPlace } from '../server-place.ts'
+import { forwardTo, type ServiceWay } from '../server-route.ts'
 import type { JobCluster } from '../submit/job-cluster.ts'
 import { findOrphans } from '../submit/orphans.ts'
-import type { ServerPlace } from '../submit/server-place.ts'
-import { forwardTo, type ServiceWay } from '../submit/server-route.ts'
 import type { Finding } from './examination.ts'
 
 /** Whether there is a cluster to ask. @throws ClientError */

@@ -1,10 +1,10 @@
 import { formatBytes } from '../../shared/units.ts'
 import { readAuthorities } from '../read-files.ts'
+import { inCluster, nameOfPlace } from '../server-place.ts'
 import { type TemplateTexts, templateProperties, templateTexts } from './pod-files.ts'
 import { podNames } from './pod-template.ts'
 import type { StagingJob } from './read-job.ts'
 import { rewriteArguments } from './rewrite-arguments.ts'
-import { inCluster, nameOfPlace } from './server-place.ts'
 import type { FileToStage } from './stage-files.ts'
 
 /** What a submission would do. */

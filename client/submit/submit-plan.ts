@@ -1,8 +1,8 @@
 import { forkKeys } from '../../shared/fork-keys.ts'
 import { isPlaintext } from '../../shared/loopback.ts'
 import { isNamespace } from '../../shared/names.ts'
+import { type ServerPlace, serverPlace } from '../server-place.ts'
 import type { DependencyProblem } from './local-dependencies.ts'
-import { type ServerPlace, serverPlace } from './server-place.ts'
 import type { SparkProperties } from './spark-properties.ts'
 
 /** The properties that are asked here, all but the last two also Spark's or the fork's. */

@@ -1,5 +1,5 @@
-import { forkKeys } from '../../shared/fork-keys.ts'
-import { isNamespace } from '../../shared/names.ts'
+import { forkKeys } from '../shared/fork-keys.ts'
+import { isNamespace } from '../shared/names.ts'
 
 /** Where the staging server is: at an address, or a Service behind the API server. */
 export type ServerPlace =

@@ -1,4 +1,4 @@
-import { secondMs } from '../../shared/units.ts'
+import { secondMs } from '../shared/units.ts'
 
 /** Asks for a token that is good for `seconds`. */
 export type RequestToken = (seconds: number) => Promise<string>

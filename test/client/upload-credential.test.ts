@@ -1,6 +1,6 @@
 import t from 'tap'
-import { lastingCredential } from '../../../client/submit/upload-credential.ts'
-import { hourMs, minuteMs } from '../../../shared/units.ts'
+import { lastingCredential } from '../../client/upload-credential.ts'
+import { hourMs, minuteMs } from '../../shared/units.ts'
 
 t.test('a token is used for two thirds of its hour, then one asks for another', async t => {
   let nowMs = 0

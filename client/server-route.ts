@@ -1,8 +1,8 @@
-import type { ServerOptions } from '../http-client.ts'
-import { proxyFor } from '../proxy.ts'
-import { readAuthorities, readSecret } from '../read-files.ts'
-import type { JobCluster } from './job-cluster.ts'
+import type { ServerOptions } from './http-client.ts'
+import { proxyFor } from './proxy.ts'
+import { readAuthorities, readSecret } from './read-files.ts'
 import { inCluster, type ServerPlace } from './server-place.ts'
+import type { JobCluster } from './submit/job-cluster.ts'
 import { lastingCredential } from './upload-credential.ts'
 
 /** How our own options say to talk to the server. */
