@@ -102,7 +102,8 @@ export class Ownership {
     await leases.swap(bundleId, lease =>
       isCommitted(lease) ? this.settled(lease, stillSaid(state, found, lease), nowMs) : lease
     )
-    await store.create(marker, '')
+    // By the time it is now: a sweep that has just looked at the lease as it was may be dropping the first one.
+    await store.create(dueKey(this.nextLookMs(next, state, clock.now()), bundleId), '')
   }
 }
 
