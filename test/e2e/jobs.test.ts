@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
 import { type SparkVersion, sparkVersions } from '../cluster/spark-homes.ts'
+import { waitUntil } from '../cluster/wait-until.ts'
 import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { type Applications, makeApplications } from './helpers/applications.ts'
 import { expectCode } from './helpers/expect-code.ts'
@@ -91,5 +92,10 @@ async function run(t: Test, job: Omit<StagedJob, 'namespace'>): Promise<string> 
   const [secret, ...more] = await secretsIn(cluster, namespace)
   t.match(secret, /^secret\/spark-stage-[0-9a-f]{32}$/)
   t.same(more, [])
-  return await driverLog(cluster, namespace)
+  const log = await driverLog(cluster, namespace)
+  await cluster.kubectl('delete', 'pods', '--selector', 'spark-role=driver', '--namespace', namespace.name)
+  await waitUntil('its Secret has gone with it', 60_000, async () => {
+    return (await secretsIn(cluster, namespace)).length === 0
+  })
+  return log
 }
