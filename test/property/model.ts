@@ -179,6 +179,7 @@ class Story {
     for (const id of this.#answered.keys()) world.pods.set(id, false)
     this.reach(true)
     for (const ms of [0, 2 * hourMs, 26 * hourMs]) await this.#sweepAfter(ms)
+    if (!world.hasKilled) this.#expectNoticed()
     for (const key of world.objects.keys()) {
       const lease = leaseOf(world.objects, key.split('/')[1] ?? '')
       // A revocation that dies in the middle is finished at the bundle's next look, which may be later.
@@ -189,17 +190,22 @@ class Story {
       if (!isLate) throw new Error(`${key} of an ended bundle stays`)
     }
     await this.#sweepAfter(9 * dayMs)
-    // When a sweep has met a look, the hourly looks may be lost; then it is noticed once the time is over.
-    for (const id of this.#answered.keys()) {
-      const lease = leaseOf(world.objects, id)
-      const isUnnoticed = lease?.state === 'committed' && lease.hadOwner && lease.ownerGoneAtMs === undefined
-      if (isUnnoticed) throw new Error(`nobody noticed that the owner of ${id} is gone`)
-    }
+    // Who was killed may have left no hourly look; then it is noticed once the time is over.
+    this.#expectNoticed()
     for (const ms of [2 * dayMs, 400 * dayMs, 2 * dayMs, 400 * dayMs]) await this.#sweepAfter(ms)
     const left = [...world.objects.keys()].filter(key => !key.startsWith('hints/') && key !== 'usage.json')
     if (left.length > 0) throw new Error(`left for ever: ${left.join(', ')}`)
     const usage = world.objects.get('usage.json') ?? emptyLedger
     if (usage !== emptyLedger) throw new Error(`counted for ever: ${usage}`)
+  }
+
+  /** That all pods are gone is known of every bundle. */
+  #expectNoticed(): void {
+    for (const id of this.#answered.keys()) {
+      const lease = leaseOf(this.#world.objects, id)
+      const isUnnoticed = lease?.state === 'committed' && lease.hadOwner && lease.ownerGoneAtMs === undefined
+      if (isUnnoticed) throw new Error(`nobody noticed that the owner of ${id} is gone`)
+    }
   }
 
   async #sweepAfter(ms: number): Promise<void> {

@@ -50,6 +50,11 @@ export class World {
     return this.#nowMs
   }
 
+  /** Whether any process died. */
+  get hasKilled(): boolean {
+    return this.#dead.size > 0
+  }
+
   readonly clock: Clock = { now: () => this.#nowMs, steady: () => this.#nowMs, every: () => () => {} }
 
   advance(ms: number): void {
