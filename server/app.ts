@@ -35,7 +35,7 @@ import { entriesRoute } from './routes/entries.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { openapiRoute } from './routes/openapi.ts'
 import { probesRoute } from './routes/probes.ts'
-import { type Clock, systemClock } from './staging/clock.ts'
+import { type Clock, clockOf, systemClock } from './staging/clock.ts'
 import { createStaging, type Staging } from './staging/staging.ts'
 import type { StagingLimits } from './staging/staging-context.ts'
 import { SweepRunner } from './staging/sweep-runner.ts'
@@ -74,7 +74,7 @@ export interface App {
  * @throws Error when the keys, the tokens file or the kubeconfig cannot be used
  */
 export async function createApp(config: Config, parts: AppParts): Promise<App> {
-  const { store, keysDirectory, clock = systemClock } = parts
+  const { store, keysDirectory, clock = clockOf(parts.store) } = parts
   const files = certificateFiles(config)
   const certificate = files === undefined ? undefined : await Certificate.open(files)
   const server = createServer(config, parts, certificate)
@@ -157,6 +157,7 @@ function startSweeps(
     },
     failed: (bundleId, error) => log.error({ err: error, bundleId }, 'bundle not swept'),
     done: summary => log[summary.looked > 0 ? 'info' : 'debug'](summary, 'sweep done'),
+    wrongClock: asideMs => log.error({ asideMs }, "this machine's clock is not the store's, no sweep"),
     leaped: leapMs => log.error({ leapMs }, 'clock went ahead, no sweep for an hour'),
     broken: error => log.error({ err: error }, 'sweep failed, nothing removed for that reason')
   })

@@ -6,6 +6,7 @@ import { checkNamespace } from '../shared/names.ts'
 import { GiB } from '../shared/units.ts'
 import { type AccessRule, parseAccessRule } from './identity/access-rule.ts'
 import { readEnvironment } from './read-environment.ts'
+import type { S3Settings } from './storage/open-storage.ts'
 import { parseProxies } from './trusted-proxies.ts'
 
 const day = 86_400
@@ -29,10 +30,30 @@ export const configSchema = Type.Object({
   }),
   SPARK_STAGE_STORE: Type.Optional(
     Type.String({
-      pattern: '^file:///',
+      pattern: '^(file:///|s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?$)',
       description:
-        'Where everything is kept, as file:///path; by default .spark-stage below the working directory.'
+        'Where everything is kept: file:///path, or s3://bucket/prefix; by default .spark-stage below the working directory.'
     })
+  ),
+  SPARK_STAGE_S3_ENDPOINT: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^/]+/?$',
+      description: 'Where S3 is, as http(s)://host:port, when it is not that of AWS.'
+    })
+  ),
+  SPARK_STAGE_S3_REGION: Type.Optional(
+    text("Region of the bucket; by default that of the AWS SDK's own variables and files.")
+  ),
+  SPARK_STAGE_S3_FORCE_PATH_STYLE: flag(
+    "Puts the bucket into the path of a URL, and not into the host's name."
+  ),
+  SPARK_STAGE_S3_ENCRYPTION: Type.Optional(
+    Type.Union([Type.Literal('AES256'), Type.Literal('aws:kms')], {
+      description: 'Asks S3 to encrypt what is stored, as AES256 (SSE-S3) or aws:kms (SSE-KMS).'
+    })
+  ),
+  SPARK_STAGE_S3_KMS_KEY_ID: Type.Optional(
+    text("Id or ARN of the key for aws:kms; by default the account's own for S3.")
   ),
   SPARK_STAGE_INSTANCE: Type.String({
     default: 'spark-stage',
@@ -142,9 +163,29 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return Object.freeze(config)
 }
 
-/** Where the store is, for a command that serves nothing. @throws Error that names every bad variable */
-export function loadStoreUrl(env: NodeJS.ProcessEnv = process.env): string {
-  return readConfig(env).SPARK_STAGE_STORE
+/** Where a store is, and how to reach it where it is not a folder. */
+export interface StorePlace {
+  readonly url: string
+  readonly s3: S3Settings
+}
+
+/** The store, for a command that serves nothing. @throws Error that names every bad variable */
+export function loadStorePlace(env: NodeJS.ProcessEnv = process.env): StorePlace {
+  return storePlace(readConfig(env))
+}
+
+/** Where the store of a checked configuration is. */
+export function storePlace(config: Config): StorePlace {
+  return {
+    url: config.SPARK_STAGE_STORE,
+    s3: {
+      endpoint: config.SPARK_STAGE_S3_ENDPOINT,
+      region: config.SPARK_STAGE_S3_REGION,
+      isPathStyle: config.SPARK_STAGE_S3_FORCE_PATH_STYLE,
+      encryption: config.SPARK_STAGE_S3_ENCRYPTION,
+      kmsKeyId: config.SPARK_STAGE_S3_KMS_KEY_ID
+    }
+  }
 }
 
 function readConfig(env: NodeJS.ProcessEnv): Config {
@@ -219,6 +260,12 @@ function refuseUnsafe(config: Config): void {
   const isTls = certificateFiles(config) !== undefined
   if (!isTls && (config.SPARK_STAGE_TLS_CERT_FILE ?? config.SPARK_STAGE_TLS_KEY_FILE) !== undefined) {
     throw new Error('SPARK_STAGE_TLS_CERT_FILE and SPARK_STAGE_TLS_KEY_FILE need each other')
+  }
+  if (config.SPARK_STAGE_STORE.startsWith('s3:') && config.SPARK_STAGE_SIGNING_KEYS_DIR === undefined) {
+    throw new Error(
+      'SPARK_STAGE_STORE is in S3, where every server needs the same keys: ' +
+        'set SPARK_STAGE_SIGNING_KEYS_DIR to a directory with a signing key'
+    )
   }
   if (isLoopback(config.SPARK_STAGE_HOST)) return
   const where = `SPARK_STAGE_HOST=${config.SPARK_STAGE_HOST} is not loopback`

@@ -21,11 +21,11 @@ const commands = {
         stop.abort()
       })
     }
-    const [{ loadStoreUrl }, { verifyCommand }] = await Promise.all([
+    const [{ loadStorePlace }, { verifyCommand }] = await Promise.all([
       import('./config.ts'),
       import('./verify-command.ts')
     ])
-    const cause = await verifyCommand(loadStoreUrl(), process, stop.signal)
+    const cause = await verifyCommand(loadStorePlace(), process, stop.signal)
     process.exitCode ??= exitCodes[cause].code
   },
   help: async () => void process.stdout.write(helpText),

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
 import { secondMs } from '../shared/units.ts'
 import { createApp } from './app.ts'
-import type { Config } from './config.ts'
+import { type Config, storePlace } from './config.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { ensureKey } from './tokens/key-ring.ts'
 
@@ -13,7 +13,8 @@ import { ensureKey } from './tokens/key-ring.ts'
  * @throws Error when the store, the keys, the tokens file or the address cannot be had
  */
 export async function serve(config: Config): Promise<void> {
-  const store = await openStorage(config.SPARK_STAGE_STORE)
+  const { url: storeUrl, s3 } = storePlace(config)
+  const store = await openStorage(storeUrl, { s3 })
   const app = await createApp(config, { store, keysDirectory: await findKeys(config) })
   const delay = (config.SPARK_STAGE_DRAIN_SECONDS + 10) * secondMs
   const grace = closeWithGrace({ delay, logger: app.server.log }, async ({ signal }) => {
@@ -22,7 +23,7 @@ export async function serve(config: Config): Promise<void> {
     await store.close()
     app.server.log.info('server stopped')
   })
-  const { SPARK_STAGE_HOST: host, SPARK_STAGE_PORT: port, SPARK_STAGE_STORE: storeUrl } = config
+  const { SPARK_STAGE_HOST: host, SPARK_STAGE_PORT: port } = config
   const url = await app.server
     .listen({ host, port, listenTextResolver: () => 'address taken' })
     .catch(async (error: Error) => {

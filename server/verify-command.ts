@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import type { ExitCause } from '../shared/exit-codes.ts'
 import { openReport, type Progress, type Report } from '../shared/progress.ts'
 import { formatBytes, secondMs } from '../shared/units.ts'
+import type { StorePlace } from './config.ts'
 import { Usage, usedBytes } from './staging/usage.ts'
 import { type Finding, problemTable } from './staging/verification/findings.ts'
 import { isWrong, type LedgerVerdict } from './staging/verification/ledger-check.ts'
@@ -21,18 +22,18 @@ const lookedIntervalMs = 3 * secondMs
 /**
  * `spark-stage-server verify`: looks at a store, and says what is wrong with it.
  *
- * @param storeUrl of a store that no server runs on
+ * @param place of a store that no server runs on
  * @param now milliseconds since some fixed moment
  * @returns how to end: `ok`; `unsound` when anything was found; `internal` when it could not be looked at to the end
  * @throws StorageError when the store cannot be had
  */
 export async function verifyCommand(
-  storeUrl: string,
+  { url, s3 }: StorePlace,
   { stdout, stderr }: Terminal,
   signal: AbortSignal,
   now = () => performance.now()
 ): Promise<ExitCause> {
-  const store = await openExistingStorage(storeUrl)
+  const store = await openExistingStorage(url, { s3 })
   const look = async () => {
     const report = await openReport(stderr.isTTY === true ? 'bar' : 'lines', stderr, now)
     const shown = new ShownReport(report, stdout, now)

@@ -172,6 +172,11 @@ export const errorTable = {
     sentence: 'The server cannot check upload credentials at the moment',
     todo: 'Ask again after the time in Retry-After; the log has the cause.'
   },
+  STAGE_ERR_STORE_UNAVAILABLE: {
+    status: 503,
+    sentence: 'The store gives no good answer at the moment',
+    todo: 'Ask again after the time in Retry-After; nothing that was answered before is lost.'
+  },
   STAGE_ERR_QUOTA: {
     status: 507,
     sentence: 'The namespace has no room left for this upload',

@@ -38,6 +38,9 @@ export const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_MP_PREMATURE_CLOSE: 'STAGE_ERR_BAD_REQUEST'
 }
 
+/** When a store that gave no good answer is worth another try. */
+const storeRetrySeconds = 3
+
 /** What uploads are sent as. */
 export const uploadMediaTypes = 'multipart/form-data with the files, or application/json that announces them'
 
@@ -123,6 +126,12 @@ function toStagingError(error: FastifyError, reply: FastifyReply): StagingError 
   if (reply.raw.destroyed) return new StagingError('STAGE_ERR_CLIENT_GONE', { cause: error })
   if (error instanceof StorageError && error.failure === 'no-space') {
     return new StagingError('STAGE_ERR_NO_SPACE', { cause: error })
+  }
+  if (error instanceof StorageError && error.failure === 'unavailable') {
+    return new StagingError('STAGE_ERR_STORE_UNAVAILABLE', {
+      retryAfterSeconds: storeRetrySeconds,
+      cause: error
+    })
   }
   const code = malformedMultipart.test(error.message) ? 'STAGE_ERR_BAD_REQUEST' : fastifyCodes[error.code]
   if (code === undefined) return new StagingError('STAGE_ERR_INTERNAL', { cause: error })

@@ -19,7 +19,8 @@ const uploader = [
   'STAGE_ERR_BAD_NAMESPACE',
   'STAGE_ERR_FORBIDDEN',
   'STAGE_ERR_IDENTITY',
-  'STAGE_ERR_NO_SPACE'
+  'STAGE_ERR_NO_SPACE',
+  'STAGE_ERR_STORE_UNAVAILABLE'
 ] as const satisfies readonly ErrorCode[]
 
 /** How a body is refused where none is needed. */
@@ -29,7 +30,8 @@ const needless = ['STAGE_ERR_MEDIA_TYPE', 'STAGE_ERR_TOO_LARGE'] as const satisf
 const downloader = [
   'STAGE_ERR_TOKEN',
   'STAGE_ERR_KEY_UNKNOWN',
-  'STAGE_ERR_GONE'
+  'STAGE_ERR_GONE',
+  'STAGE_ERR_STORE_UNAVAILABLE'
 ] as const satisfies readonly ErrorCode[]
 
 const entryAnswer: DescribedAnswer = {
@@ -202,7 +204,12 @@ export const contracts = contractTable({
         content: {
           'application/json': Type.Object({
             status: Type.Literal('not ready'),
-            failed: Type.Array(Type.String({ description: 'storeWritable, keyPresent or stopping.' }))
+            failed: Type.Array(Type.String({ description: 'storeWritable, keyPresent or stopping.' })),
+            todo: Type.Optional(
+              Type.Array(
+                Type.String({ description: 'What the operator can do about it, where that is known.' })
+              )
+            )
           })
         }
       }

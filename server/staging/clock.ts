@@ -1,3 +1,5 @@
+import type { StorageDriver } from '../storage/storage-driver.ts'
+
 /** The time, passed in so that tests can move it. */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -6,6 +8,11 @@ export interface Clock {
   steady(): number
   /** Runs `task` every `periodMs` milliseconds until the returned function is called; keeps no process alive. */
   every(periodMs: number, task: () => void): () => void
+  /**
+   * How many milliseconds this process's own clock is away from the one that `now` follows, if that is another's; as far
+   * as the last answer of the other told.
+   */
+  asideMs?(): number
 }
 
 /** Node's timers take no more, and run at once when given it: 24 days. */
@@ -18,4 +25,11 @@ export const systemClock: Clock = {
     const timer = setInterval(task, Math.min(periodMs, longestTimerMs)).unref()
     return () => clearInterval(timer)
   }
+}
+
+/** The clock of a store that has one, so that all servers on it have the same time; else this machine's. */
+export function clockOf(store: StorageDriver): Clock {
+  if (store.clockAheadMs === undefined) return systemClock
+  const aheadMs = () => store.clockAheadMs?.() ?? 0
+  return { ...systemClock, now: () => Date.now() + aheadMs(), asideMs: () => Math.abs(aheadMs()) }
 }

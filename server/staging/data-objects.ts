@@ -23,9 +23,10 @@ export async function lackingData(
   return distinctData(manifest.entries).filter(({ data }) => !there.has(String(data)))
 }
 
-/** Removes all bytes of an attempt and then its manifest, in pages. */
+/** Removes all bytes of an attempt, what was begun of others, and then its manifest, in pages. */
 export async function removeBytes(store: StorageDriver, attempt: Attempt): Promise<void> {
   const folder = dataFolder(attempt)
+  await store.abortUnfinished?.(folder)
   while (true) {
     const names = await store.list(folder, '', 1000)
     if (names.length === 0) break

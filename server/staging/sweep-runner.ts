@@ -7,11 +7,13 @@ export interface SweepRunnerReport extends SweepReport {
   done(summary: SweepSummary): void
   /** The clock went ahead by so many milliseconds more than passed; no sweep for an hour. */
   leaped(leapMs: number): void
+  /** This process's own clock is so many milliseconds away from the store's; no sweep until it is right. */
+  wrongClock(asideMs: number): void
   /** The whole sweep failed, for example because the store did; nothing was removed for that reason. */
   broken(error: unknown): void
 }
 
-/** What a clock may be corrected by between two sweeps. */
+/** What a clock may be corrected by between two sweeps, and how far it may be away from the store's. */
 const longestLeapMs = 60 * secondMs
 
 /** Sweeps now and then, never two at a time. */
@@ -76,6 +78,8 @@ export class SweepRunner {
       this.#waitUntilMs = seen.steadyMs + hourMs
       this.#report.leaped(leapMs)
     }
-    return seen.steadyMs >= this.#waitUntilMs
+    const asideMs = this.#clock.asideMs?.() ?? 0
+    if (asideMs > longestLeapMs) this.#report.wrongClock(asideMs)
+    return seen.steadyMs >= this.#waitUntilMs && asideMs <= longestLeapMs
   }
 }

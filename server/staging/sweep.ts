@@ -1,5 +1,5 @@
 import { pMapIterable } from 'p-map'
-import { listAll } from '../storage/storage-driver.ts'
+import { listAll, listFolders } from '../storage/storage-driver.ts'
 import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
 import { dueFolder, dueHour, dueKey, dueRoot, isDueHour, leaseKey } from './keys.ts'
 import { ended, isCommitted, isEnded, type Lease } from './lease.ts'
@@ -53,11 +53,12 @@ export class Sweep {
     const { store, clock } = this.#context
     const counts = { looked: 0, ended: 0, forgotten: 0, failed: 0 }
     const presentHour = dueHour(clock.now())
-    for await (const hour of listAll(store, dueRoot)) {
+    for await (const hour of listFolders(store, dueRoot)) {
       // Something else may have got there: it must not keep the rest from being swept.
       if (!isDueHour(hour)) continue
       if (hour > presentHour) break
-      const look = (bundleId: string) => this.#lookOrReport(bundleId, `${dueFolder(hour)}${bundleId}`)
+      const isOver = hour < presentHour
+      const look = (bundleId: string) => this.#lookOrReport(bundleId, `${dueFolder(hour)}${bundleId}`, isOver)
       const bundleIds = untilAborted(listAll(store, dueFolder(hour)), signal)
       for await (const outcome of pMapIterable(bundleIds, look, { concurrency: parallelLooksCount })) {
         counts.looked += 1
@@ -67,19 +68,24 @@ export class Sweep {
     return counts
   }
 
-  async #lookOrReport(bundleId: string, marker: string): Promise<Outcome> {
+  async #lookOrReport(bundleId: string, marker: string, isOver: boolean): Promise<Outcome> {
     try {
-      return await this.#look(bundleId, marker)
+      return await this.#look(bundleId, marker, isOver)
     } catch (error) {
       this.#report.failed(bundleId, error)
       return 'failed'
     }
   }
 
-  /** Looks at one bundle whose marker is due, and files the marker of the next look before this one goes. */
-  async #look(bundleId: string, marker: string): Promise<Outcome> {
+  /**
+   * Looks at one bundle whose marker is due, and files the marker of the next look before this one goes.
+   *
+   * @param isOver whether the marker's hour is over. Until then its lease may be just about to be created; after it, a
+   *   whole draft's lease has passed since the marker was filed
+   */
+  async #look(bundleId: string, marker: string, isOver: boolean): Promise<Outcome> {
     const { store, leases, clock, times } = this.#context
-    const found = (await leases.find(bundleId)) ?? (await this.#settleUnborn(bundleId))
+    const found = (await leases.find(bundleId)) ?? (isOver ? await this.#settleUnborn(bundleId) : undefined)
     if (found === undefined) return 'kept'
     // The time before the answer: whoever pauses in between must not take what is said of then for what is now.
     const nowMs = clock.now()

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { Writable } from 'node:stream'
-import { StagingError } from '../../shared/errors.ts'
 import { KiB, MiB } from '../../shared/units.ts'
 import { BufferPool } from './buffer-pool.ts'
+import { ExpectedBytes } from './expected-bytes.ts'
 import type { PutExpectations, StoredBytes } from './storage-driver.ts'
 
 /** So many uploads at once gather what arrives; one more would cost memory and gain nothing on a few cores. */
@@ -23,9 +22,7 @@ const nothing = Buffer.alloc(0)
 export class FileSink extends Writable {
   static #gatheringNowCount = 0
   readonly #file: FileHandle
-  readonly #expected: PutExpectations
-  readonly #hash = createHash('sha256')
-  #sizeBytes = 0
+  readonly #bytes: ExpectedBytes
   readonly #gathers: boolean
   #filling: Buffer = nothing
   #filledBytes = 0
@@ -36,7 +33,7 @@ export class FileSink extends Writable {
     super({ highWaterMark: gathers ? 1 * MiB : 64 * KiB })
     this.#gathers = gathers
     this.#file = file
-    this.#expected = expected
+    this.#bytes = new ExpectedBytes(expected)
     if (!gathers) return
     this.#filling = pieces.take()
     FileSink.#gatheringNowCount += 1
@@ -44,25 +41,15 @@ export class FileSink extends Writable {
 
   /** What was written, once the stream has finished. @throws StagingError when it is not what was expected */
   result(): StoredBytes {
-    const bytes = { sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('hex') }
-    const { sizeBytes, sha256 } = this.#expected
-    if (sizeBytes !== undefined && sizeBytes !== bytes.sizeBytes) {
-      throw new StagingError('STAGE_ERR_SIZE', {
-        expected: `${sizeBytes} bytes`,
-        found: `${bytes.sizeBytes} bytes`
-      })
-    }
-    if (sha256 !== undefined && sha256 !== bytes.sha256) {
-      throw new StagingError('STAGE_ERR_DIGEST', { expected: sha256, found: bytes.sha256 })
-    }
-    return bytes
+    return this.#bytes.result()
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#sizeBytes += chunk.length
-    const refusal = this.#refusal()
-    if (refusal !== undefined) {
-      done(refusal)
+    try {
+      this.#bytes.count(chunk.length)
+    } catch (refusal) {
+      // A boundary: nothing but a StagingError.
+      done(refusal as Error)
       return
     }
     if (!this.#gathers) {
@@ -99,7 +86,7 @@ export class FileSink extends Writable {
 
   /** Writes a chunk by itself; only then the next one comes. */
   async #pass(chunk: Buffer): Promise<void> {
-    this.#hash.update(chunk)
+    this.#bytes.hash(chunk)
     this.#writing = writeAll(this.#file, chunk)
     await this.#writing
     release(chunk)
@@ -126,22 +113,7 @@ export class FileSink extends Writable {
     this.#writing = writeAll(this.#file, bytes).then(() => pieces.giveBack(piece))
     // Whoever comes next waits for it; until then a failure must not count as unhandled.
     this.#writing.catch(() => {})
-    this.#hash.update(bytes)
-  }
-
-  /** More than may come fails at once: the multipart parser cuts oversized parts without an error. */
-  #refusal(): StagingError | undefined {
-    const { sizeBytes, limitBytes } = this.#expected
-    if (sizeBytes !== undefined && this.#sizeBytes > sizeBytes) {
-      return new StagingError('STAGE_ERR_SIZE', { expected: `${sizeBytes} bytes`, found: 'more bytes' })
-    }
-    if (this.#sizeBytes > limitBytes) {
-      return new StagingError('STAGE_ERR_TOO_LARGE', {
-        expected: `at most ${limitBytes} bytes`,
-        found: 'more bytes'
-      })
-    }
-    return undefined
+    this.#bytes.hash(bytes)
   }
 }
 

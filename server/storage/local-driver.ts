@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { StagingError } from '../../shared/errors.ts'
+import { checkKey } from './check-key.ts'
 import { type Disk, diskErrorCode, nodeDisk } from './disk.ts'
 import { DurableFiles, type Publication } from './durable-files.ts'
 import { DurableFolders } from './durable-folders.ts'
@@ -247,10 +248,7 @@ export class LocalDriver implements StorageDriver {
 
   #path(key: string): string {
     if (this.#isClosed) throw new StorageError('broken', `the store is closed: ${key}`)
-    // Keys are minted by the server; this is the last line should one ever not be.
-    if (!/^(?:[A-Za-z0-9][A-Za-z0-9.-]*\/)*(?:[A-Za-z0-9][A-Za-z0-9.-]*)?$/.test(key)) {
-      throw new StorageError('broken', `bad key ${JSON.stringify(key)}`)
-    }
+    checkKey(key)
     return join(this.#root, dirname(key), basename(key))
   }
 }

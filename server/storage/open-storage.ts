@@ -1,23 +1,43 @@
 import { fileURLToPath } from 'node:url'
 import type { Disk } from './disk.ts'
 import { LocalDriver } from './local-driver.ts'
+import type { S3Settings } from './s3-client.ts'
 import type { StorageDriver } from './storage-driver.ts'
+
+export type { S3Settings } from './s3-client.ts'
+
+/** How to reach a store: what the one or the other kind needs. */
+export interface StorageOptions {
+  readonly s3?: S3Settings
+  readonly disk?: Disk
+}
 
 /**
  * Opens the store that `SPARK_STAGE_STORE` names: the only place that knows which drivers exist.
  *
- * @param url `file:///…`
+ * @param url `file:///…` or `s3://bucket[/prefix]`
  * @throws StorageError when the store cannot be opened, or another process has it
  */
-export async function openStorage(url: string, disk?: Disk): Promise<StorageDriver> {
-  return LocalDriver.open(fileURLToPath(url), disk)
+export async function openStorage(url: string, { s3, disk }: StorageOptions = {}): Promise<StorageDriver> {
+  return isS3(url) ? openS3(url, s3) : LocalDriver.open(fileURLToPath(url), disk)
 }
 
 /**
- * Opens a store that is there already, to look at it: nothing is made, mended or cleaned up.
+ * Opens a store that is there already, to look at it: nothing is made, mended or cleaned up. Of one in S3 nobody can
+ * tell whether it is there, and nobody is kept from it meanwhile.
  *
  * @throws StorageError `not-found` when there is none; else as {@link openStorage}
  */
-export async function openExistingStorage(url: string): Promise<StorageDriver> {
-  return LocalDriver.openExisting(fileURLToPath(url))
+export async function openExistingStorage(url: string, { s3 }: StorageOptions = {}): Promise<StorageDriver> {
+  return isS3(url) ? openS3(url, s3) : LocalDriver.openExisting(fileURLToPath(url))
+}
+
+function isS3(url: string): boolean {
+  return url.startsWith('s3:')
+}
+
+/** The SDK costs memory and time: only servers with a bucket load it. */
+async function openS3(url: string, settings: S3Settings = {}): Promise<StorageDriver> {
+  const { S3Driver } = await import('./s3-driver.ts')
+  return S3Driver.open(url, settings)
 }

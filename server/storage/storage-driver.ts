@@ -57,7 +57,7 @@ export interface OpenBytes {
  *
  * What a method has answered survives a crash of the machine. A method that fails leaves nothing new behind; only where
  * something was to be replaced, either may be there afterwards.
- * All failures are {@link StorageError}s, except the client's own fault in `put`: those are errors of the error table.
+ * (Where it fails as `unavailable`, nobody can know.) All failures are {@link StorageError}s, except the client's own fault in `put`: those are errors of the error table.
  */
 export interface StorageDriver {
   /** For logs: which kind of store this is. */
@@ -94,13 +94,33 @@ export interface StorageDriver {
   replace(key: string, text: string, version: string): Promise<boolean>
 
   /**
-   * The names directly in `folder`, sorted, greater than `after`, at most `limit`: files and folders alike. An absent
-   * folder is empty.
+   * The names directly in `folder`, sorted by code unit, greater than `after`, at most `limit`. Those of folders end in
+   * `/`. An absent folder is empty.
+   *
+   * @param after a name that a list ended with, or what is less than any
    */
   list(folder: string, after: string, limit: number): Promise<readonly string[]>
 
   /** Removes objects of both sorts. What is already gone is not an error. */
   delete(keys: readonly string[]): Promise<void>
+
+  /**
+   * Gives up the writes below `folder` that were begun and not finished, whoever began them; what is finished stays. A
+   * store in which nothing unfinished outlives its process does not have this.
+   */
+  abortUnfinished?(folder: string): Promise<void>
+
+  /**
+   * A URL under which whoever has it can read the bytes of `key`, and nothing else, for so many seconds, straight from
+   * the store. It is a secret. A store that others cannot reach does not have this.
+   */
+  presign?(key: string, seconds: number, contentType: string): Promise<string>
+
+  /**
+   * How many milliseconds the clock of the store is ahead of this process's, as far as its answers have told; a store
+   * without a clock of its own does not have this.
+   */
+  clockAheadMs?(): number
 
   /** How much room there is; a store that knows no bounds of its own does not have this. */
   space?(): Promise<StoreSpace>
@@ -115,17 +135,23 @@ export interface StorageDriver {
   close(): Promise<void>
 }
 
-/** Why a store failed: the only reasons the rest of the server tells apart. */
-export type StorageFailure = 'not-found' | 'no-space' | 'busy' | 'broken'
+/**
+ * Why a store failed: the only reasons the rest of the server tells apart. `unavailable` is a store on the network that
+ * gives no good answer at the moment: what was asked of it may have been done, or be done yet.
+ */
+export type StorageFailure = 'not-found' | 'no-space' | 'busy' | 'unavailable' | 'broken'
 
 /** A failure of the store itself. Its message is for the log: it may name paths. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly failure: StorageFailure
+  /** What an operator can do about it, where that is known: for everyone to see. */
+  readonly todo: string | undefined
 
-  constructor(failure: StorageFailure, message: string, cause?: unknown) {
+  constructor(failure: StorageFailure, message: string, cause?: unknown, todo?: string) {
     super(message, cause === undefined ? {} : { cause })
     this.failure = failure
+    this.todo = todo
   }
 }
 
@@ -157,4 +183,16 @@ export async function* listAll(
     if (last === undefined || page.length < pageSize) return
     after = last
   }
+}
+
+/** The names of the folders directly in `folder`, without their `/`, from the one after `from` on. */
+export async function* listFolders(store: StorageDriver, folder: string, from = ''): AsyncGenerator<string> {
+  for await (const name of listAll(store, folder, 1000, from === '' ? '' : `${from}/`)) {
+    if (name.endsWith('/')) yield bareName(name)
+  }
+}
+
+/** A name in a list, without the `/` of a folder. */
+export function bareName(name: string): string {
+  return name.endsWith('/') ? name.slice(0, -1) : name
 }

@@ -26,7 +26,8 @@ export const contracts = contractTable({
       'STAGE_ERR_GONE',
       'STAGE_ERR_STOPPING',
       'STAGE_ERR_QUOTA',
-      'STAGE_ERR_NO_SPACE'
+      'STAGE_ERR_NO_SPACE',
+      'STAGE_ERR_STORE_UNAVAILABLE'
     ],
     body: {
       'multipart/form-data': Type.Object({
@@ -49,7 +50,7 @@ export const contracts = contractTable({
     tag: 'fork',
     credential: 'resourceSecret',
     action: 'download',
-    refusals: ['STAGE_ERR_TOKEN', 'STAGE_ERR_NOT_FOUND', 'STAGE_ERR_GONE'],
+    refusals: ['STAGE_ERR_TOKEN', 'STAGE_ERR_NOT_FOUND', 'STAGE_ERR_GONE', 'STAGE_ERR_STORE_UNAVAILABLE'],
     parameters: Type.Object({
       id: Type.String({ format: 'uuid', description: 'Id of the bundle, written as a UUID.' })
     }),

@@ -14,7 +14,7 @@ import { credential, otherCredential, sha256, startServer, type TestServer } fro
 import { until } from '../helpers/until.ts'
 import { watchStore } from '../helpers/watched-store.ts'
 
-const broken: { failure?: 'broken' | 'no-space' } = {}
+const broken: { failure?: 'broken' | 'no-space' | 'unavailable' } = {}
 const server = await startServer(t, {
   env: { SPARK_STAGE_MAX_UPLOAD_BYTES: '1000' },
   wrapStore: store =>
@@ -140,6 +140,7 @@ const reached: Readonly<Record<ErrorCode, (t: Test) => Promise<Pick<Answer, 'sta
     return stage(full, [['files', 'b', 'x'.repeat(200)]])
   },
   STAGE_ERR_NO_SPACE: () => whileBroken('no-space'),
+  STAGE_ERR_STORE_UNAVAILABLE: () => whileBroken('unavailable'),
   // The last one: from here on nobody may upload.
   STAGE_ERR_IDENTITY: async () => {
     await writeFile(join(dirname(server.folder), 'tokens.json'), 'no JSON')
@@ -162,7 +163,7 @@ async function beginUpload(to: TestServer): Promise<Socket> {
   return socket
 }
 
-async function whileBroken(failure: 'broken' | 'no-space'): Promise<Answer> {
+async function whileBroken(failure: 'broken' | 'no-space' | 'unavailable'): Promise<Answer> {
   broken.failure = failure
   const answer = await stage(server, files)
   delete broken.failure

@@ -72,8 +72,8 @@ function unitOf(name: string, preset: unknown): string {
   if (name.endsWith('_DOWNLOADS')) return 'count'
   if (typeof preset === 'boolean') return 'true or false'
   return (
-    { _PORT: 'port', STORE: 'URL', _DIR: 'path', FILE: 'path' }[
-      name.match(/(?:_PORT|STORE|_DIR|FILE)$/)?.[0] ?? ''
+    { _PORT: 'port', STORE: 'URL', ENDPOINT: 'URL', _DIR: 'path', FILE: 'path' }[
+      name.match(/(?:_PORT|STORE|ENDPOINT|_DIR|FILE)$/)?.[0] ?? ''
     ] ?? 'text'
   )
 }

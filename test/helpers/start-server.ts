@@ -83,7 +83,10 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
     SPARK_STAGE_DRAIN_SECONDS: '2',
     ...options.env
   })
-  const opened = await openStorage(config.SPARK_STAGE_STORE, options.disk)
+  const opened = await openStorage(
+    config.SPARK_STAGE_STORE,
+    options.disk === undefined ? {} : { disk: options.disk }
+  )
   const store = options.wrapStore?.(opened) ?? opened
   const leave = async () => {
     users.set(home, (users.get(home) ?? 0) - 1)

@@ -63,7 +63,8 @@ export function simulatedStore(objects: Objects, turn: Turn): StorageDriver {
       step(() => {
         const names = new Set<string>()
         for (const key of objects.keys()) {
-          if (key.startsWith(folder)) names.add(key.slice(folder.length).split('/')[0] ?? '')
+          const [name = '', ...below] = key.slice(folder.length).split('/')
+          if (key.startsWith(folder)) names.add(below.length === 0 ? name : `${name}/`)
         }
         return [...names]
           .sort()

@@ -19,7 +19,12 @@ async function run(
     nowMs += stepMs
     return nowMs
   }
-  const cause = await verifyCommand(pathToFileURL(folder).href, { stdout, stderr }, signal, now)
+  const cause = await verifyCommand(
+    { url: pathToFileURL(folder).href, s3: {} },
+    { stdout, stderr },
+    signal,
+    now
+  )
   return { cause, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
 }
 

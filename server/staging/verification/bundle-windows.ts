@@ -1,4 +1,4 @@
-import { listAll, type StorageDriver } from '../../storage/storage-driver.ts'
+import { bareName, listAll, listFolders, type StorageDriver } from '../../storage/storage-driver.ts'
 import { bundlesRoot, dueFolder, dueRoot, isDueHour } from '../keys.ts'
 
 /** Some bundles that follow each other by id, and the markers of ids in that stretch. */
@@ -15,9 +15,9 @@ export interface BundleWindow {
 export async function* bundleWindows(store: StorageDriver, windowSize: number): AsyncGenerator<BundleWindow> {
   let after = ''
   while (true) {
-    const bundleIds = await store.list(bundlesRoot, after, windowSize)
-    const last = bundleIds.length === windowSize ? bundleIds.at(-1) : undefined
-    yield { bundleIds, firstHours: await findFirstHours(store, after, last) }
+    const names = await store.list(bundlesRoot, after, windowSize)
+    const last = names.length === windowSize ? names.at(-1) : undefined
+    yield { bundleIds: names.map(bareName), firstHours: await findFirstHours(store, after, last) }
     if (last === undefined) return
     after = last
   }
@@ -30,7 +30,7 @@ async function findFirstHours(
   last: string | undefined
 ): Promise<ReadonlyMap<string, string>> {
   const firstHours = new Map<string, string>()
-  for await (const hour of listAll(store, dueRoot)) {
+  for await (const hour of listFolders(store, dueRoot)) {
     if (!isDueHour(hour)) continue
     for await (const bundleId of listAll(store, dueFolder(hour), 1000, after)) {
       if (last !== undefined && bundleId > last) break

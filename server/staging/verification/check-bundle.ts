@@ -1,6 +1,6 @@
 import { isBundleId } from '../../../shared/names.ts'
 import { dayMs } from '../../../shared/units.ts'
-import { listAll, readIfThere, type StorageDriver } from '../../storage/storage-driver.ts'
+import { bareName, listAll, readIfThere, type StorageDriver } from '../../storage/storage-driver.ts'
 import { dataBytes, distinctData } from '../data-objects.ts'
 import {
   attemptFolder,
@@ -109,7 +109,7 @@ class BundleCheck {
     const folder = bundleFolder(this.#bundleId)
     const attempts: AttemptFolder[] = []
     for await (const name of listAll(this.#store, folder)) {
-      if (/^\d{1,9}$/.test(name)) attempts.push(await this.#readAttempt(Number(name)))
+      if (/^\d{1,9}\/$/.test(name)) attempts.push(await this.#readAttempt(Number(bareName(name))))
       else if (name !== 'lease.json') this.#refuseName(folder, name)
     }
     return attempts
@@ -119,9 +119,9 @@ class BundleCheck {
     const at = { bundleId: this.#bundleId, attempt }
     const names = new Set(await Array.fromAsync(listAll(this.#store, attemptFolder(at))))
     for (const name of names) {
-      if (name !== 'manifest.json' && name !== 'data') this.#refuseName(attemptFolder(at), name)
+      if (name !== 'manifest.json' && name !== 'data/') this.#refuseName(attemptFolder(at), name)
     }
-    const dataNames = names.has('data') ? await Array.fromAsync(listAll(this.#store, dataFolder(at))) : []
+    const dataNames = names.has('data/') ? await Array.fromAsync(listAll(this.#store, dataFolder(at))) : []
     return { attempt, hasManifest: names.has('manifest.json'), dataNames: new Set(dataNames) }
   }
 

@@ -1,5 +1,12 @@
 import { isBundleId, isNamespace, isSha256 } from '../../../shared/names.ts'
-import { listAll, readIfThere, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
+import {
+  bareName,
+  listAll,
+  listFolders,
+  readIfThere,
+  type StorageDriver,
+  StorageError
+} from '../../storage/storage-driver.ts'
 import { parseHint } from '../hints.ts'
 import {
   type Attempt,
@@ -18,14 +25,15 @@ import { examineLease } from './stored-objects.ts'
 
 /** What is in the folder of due markers and is no hour: a sweep would take it for one. */
 export async function* checkHours(store: StorageDriver): AsyncGenerator<Finding> {
-  for await (const hour of listAll(store, dueRoot)) {
-    if (!isDueHour(hour)) yield unknownName(dueRoot, hour)
+  for await (const name of listAll(store, dueRoot)) {
+    if (!isDueHour(bareName(name))) yield unknownName(dueRoot, bareName(name))
   }
 }
 
 /** What the indexes of the namespaces list and is not there. */
 export async function* checkIndexes(store: StorageDriver, signal: AbortSignal): AsyncGenerator<Finding> {
-  for await (const namespace of listAll(store, indexRoot)) {
+  for await (const name of listAll(store, indexRoot)) {
+    const namespace = bareName(name)
     if (!isNamespace(namespace)) {
       yield unknownName(indexRoot, namespace)
       continue
@@ -50,7 +58,7 @@ export async function* checkIndexes(store: StorageDriver, signal: AbortSignal): 
 /** How many hints lead nowhere, which only costs an upload. */
 export async function countLostHints(store: StorageDriver, signal: AbortSignal): Promise<number> {
   let count = 0
-  for await (const namespace of listAll(store, hintsRoot)) {
+  for await (const namespace of listFolders(store, hintsRoot)) {
     if (!isNamespace(namespace)) continue
     for await (const sha256 of listAll(store, hintsFolder(namespace))) {
       signal.throwIfAborted()

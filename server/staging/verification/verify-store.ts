@@ -1,6 +1,6 @@
 import { pMapIterable } from 'p-map'
 import { isBundleId } from '../../../shared/names.ts'
-import { listAll, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
+import { listFolders, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
 import { bundlesRoot } from '../keys.ts'
 import type { Lease } from '../lease.ts'
 import { addHeld, type Held, type Ledger, Usage } from '../usage.ts'
@@ -81,7 +81,7 @@ export async function verifyStore(
     signal.throwIfAborted()
     return isBundleId(bundleId) ? checkDigests(store, bundleId, bytes => tally.read(bytes), signal) : []
   }
-  const bundleIds = listAll(store, bundlesRoot)
+  const bundleIds = listFolders(store, bundlesRoot)
   for await (const findings of pMapIterable(bundleIds, read, { concurrency: parallelReadsCount })) {
     for (const finding of findings) tally.add(finding)
   }

@@ -12,7 +12,7 @@ const disk = watchDisk({
   }
 })
 const config = loadConfig()
-const store = await openStorage(config.SPARK_STAGE_STORE, disk)
+const store = await openStorage(config.SPARK_STAGE_STORE, { disk })
 const { server } = await createApp(config, {
   store,
   keysDirectory: config.SPARK_STAGE_SIGNING_KEYS_DIR ?? ''

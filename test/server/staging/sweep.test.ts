@@ -95,7 +95,7 @@ t.test('nothing is removed because the store fails, and the next sweep goes on',
 })
 
 t.test('a marker without a lease is settled, so that a slow writer finds out', async t => {
-  const clock = new TestClock()
+  const clock = new TestClock(Date.parse('2026-01-01T00:00:00Z'))
   const objects: Objects = new Map([['due/2026-01-01T00/0123456789abcdef0123456789abcdef', '']])
   const staging = createStaging(
     simulatedStore(objects, async () => {}),
@@ -104,6 +104,11 @@ t.test('a marker without a lease is settled, so that a slow writer finds out', a
     limits
   )
 
+  clock.advance(59 * minuteMs)
+  await staging.sweep(silent, never)
+  t.equal(objects.size, 1, 'its hour is not over: its lease may be just about to be created')
+
+  clock.advance(minuteMs)
   await staging.sweep(silent, never)
 
   const lease = JSON.parse(objects.get('bundles/0123456789abcdef0123456789abcdef/lease.json') ?? '{}')
@@ -137,6 +142,7 @@ t.test('sweeps never overlap, and stopping waits for the one that runs', async t
   const runner = new SweepRunner(sweep, clock, minuteMs, {
     ...silent,
     done: told => done.push(told),
+    wrongClock: () => t.fail('it is the only clock'),
     leaped: () => t.fail('nobody set the clock'),
     broken: error => void t.fail(`${error}`)
   })
@@ -168,6 +174,7 @@ t.test(
     const runner = new SweepRunner(sweep, clock, 60 * minuteMs * 24 * 365, {
       ...silent,
       done: () => {},
+      wrongClock: () => t.fail('it is the only clock'),
       leaped: ms => leaps.push(ms),
       broken: error => void t.fail(`${error}`)
     })
@@ -215,4 +222,27 @@ t.test('a server whose clock is set far ahead says so, and removes nothing', asy
   await until(() => server.logLines.some(line => line.includes('clock went ahead')))
 
   t.same(await server.files(), before)
+})
+
+t.test("a server whose own clock is not the store's does not sweep until it is", async t => {
+  let asideMs = 61_000
+  const wrong: number[] = []
+  const clock = Object.assign(new TestClock(), { asideMs: () => asideMs })
+  const sweep = async () => ({ looked: 0, ended: 0, forgotten: 0, failed: 0 })
+  const done: unknown[] = []
+  const runner = new SweepRunner(sweep, clock, 60 * minuteMs, {
+    ...silent,
+    done: told => done.push(told),
+    wrongClock: ms => wrong.push(ms),
+    leaped: () => t.fail('nobody set the clock'),
+    broken: error => void t.fail(`${error}`)
+  })
+
+  await runner.run()
+  t.same([done.length, wrong], [0, [61_000]])
+  asideMs = 60_000
+  await runner.run()
+
+  t.same([done.length, wrong], [1, [61_000]])
+  await runner.stop()
 })

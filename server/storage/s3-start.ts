@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto'
+import { type StorageDriver, StorageError } from './storage-driver.ts'
+
+/** What to do about a store on which two servers could overwrite each other. */
+const noConditions =
+  'the bucket ignores conditional writes (If-None-Match, If-Match): use AWS S3, or a store that has them'
+
+/**
+ * Tries on a bucket everything that servers rely on, before anything is served from it, and leaves nothing there.
+ *
+ * @param tryUploadList begins an upload and looks for it
+ * @returns what `tryUploadList` does
+ * @throws StorageError that says what is wrong and how to mend it
+ */
+export async function checkBucket(
+  store: StorageDriver,
+  tryUploadList: () => Promise<boolean>
+): Promise<boolean> {
+  const key = `probe-${randomUUID()}`
+  await store.list('', '', 1)
+  try {
+    await store.create(key, 'first')
+    const { version } = await store.read(key)
+    const isCreatedTwice = await store.create(key, 'second')
+    const isReplaced = await store.replace(key, 'third', version)
+    const isReplacedTwice = await store.replace(key, 'fourth', version)
+    if (isCreatedTwice || !isReplaced || isReplacedTwice) {
+      throw new StorageError('broken', noConditions, undefined, noConditions)
+    }
+  } finally {
+    await store.delete([key])
+  }
+  return tryUploadList()
+}

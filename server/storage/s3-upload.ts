@@ -1,0 +1,170 @@
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { KiB, MiB } from '../../shared/units.ts'
+import { ExpectedBytes } from './expected-bytes.ts'
+import { PartBuffers } from './part-buffers.ts'
+import type { PutExpectations, StoredBytes } from './storage-driver.ts'
+
+/** What an upload asks of S3 for one key. */
+export interface UploadTarget {
+  putWhole(body: Buffer, signal: AbortSignal): Promise<void>
+  begin(signal: AbortSignal): Promise<string>
+  /** Sends a part; its bytes may not change until then. @returns its ETag */
+  sendPart(uploadId: string, number: number, body: Buffer, signal: AbortSignal): Promise<string>
+  complete(uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void>
+  /** Never fails: what it leaves is the sweep's. */
+  abort(uploadId: string): Promise<void>
+}
+
+/** Up to this size bytes wait in the network's own buffers, and hold no part buffer: most small files, and slow starts. */
+const smallBytes = 64 * KiB
+
+/** The least that S3 takes as a part; ten thousand of them are 48.8 GiB. */
+export const partBytes = 5 * MiB
+
+/** The most that one upload can have. */
+export const mostParts = 10_000
+
+/** One upload sends so many parts at once, as long as others leave it the buffers. */
+const parallelPartsCount = 4
+
+/** Shared by all uploads of the process: 60 MiB, however many there are. */
+const buffers = new PartBuffers(partBytes, 12)
+
+/**
+ * Streams bytes of unknown length to S3, hashing them on the way: small ones in one request, others in parts. They
+ * become visible, whole, only once they have turned out to be what was expected. Whatever fails, the parts are given up.
+ */
+export async function uploadStream(
+  target: UploadTarget,
+  source: Readable,
+  expected: PutExpectations,
+  signal: AbortSignal
+): Promise<StoredBytes> {
+  const limitBytes = Math.min(expected.limitBytes, mostParts * partBytes)
+  const upload = new S3Upload(target, { ...expected, limitBytes }, signal)
+  try {
+    await pipeline(source, chunks => upload.take(chunks), { signal: upload.signal })
+    return await upload.finish()
+  } catch (error) {
+    throw await upload.giveUp(error)
+  } finally {
+    upload.letGo()
+  }
+}
+
+class S3Upload {
+  readonly #target: UploadTarget
+  /** Aborts with the client, and when a part fails. */
+  readonly signal: AbortSignal
+  /** Ends the parts that are under way when one fails. */
+  readonly #failed = new AbortController()
+  readonly #bytes: ExpectedBytes
+  /** What came before there was a buffer. */
+  #small: Buffer[] = []
+  #smallBytes = 0
+  #filling: Buffer | undefined
+  #filledBytes = 0
+  #uploadId: string | undefined
+  readonly #etags: string[] = []
+  readonly #sending = new Set<Promise<void>>()
+
+  constructor(target: UploadTarget, expected: PutExpectations, signal: AbortSignal) {
+    this.#target = target
+    this.#bytes = new ExpectedBytes(expected)
+    this.signal = AbortSignal.any([signal, this.#failed.signal])
+  }
+
+  async take(chunks: AsyncIterable<Buffer | string>): Promise<void> {
+    for await (const chunk of chunks) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      this.#bytes.count(bytes.length)
+      this.#bytes.hash(bytes)
+      if (this.#filling === undefined && this.#smallBytes + bytes.length <= smallBytes) {
+        this.#small.push(bytes)
+        this.#smallBytes += bytes.length
+        continue
+      }
+      await this.#gather(bytes)
+    }
+  }
+
+  /** Sends what is left, and makes all of it visible. @throws StagingError when it is not what was expected */
+  async finish(): Promise<StoredBytes> {
+    const stored = this.#bytes.result()
+    if (this.#uploadId === undefined) {
+      await this.#target.putWhole(this.#rest(), this.signal)
+      return stored
+    }
+    if (this.#filledBytes > 0) await this.#sendFilled()
+    await Promise.all(this.#sending)
+    this.#failed.signal.throwIfAborted()
+    await this.#target.complete(this.#uploadId, this.#etags, this.signal)
+    return stored
+  }
+
+  /**
+   * Leaves nothing in S3; resolves when nothing of this is under way any more.
+   *
+   * @returns what failed first
+   */
+  async giveUp(error: unknown): Promise<unknown> {
+    this.#failed.abort(error)
+    // A part that arrives after the abort would stay.
+    await Promise.allSettled(this.#sending)
+    if (this.#uploadId !== undefined) await this.#target.abort(this.#uploadId)
+    return this.#failed.signal.reason
+  }
+
+  letGo(): void {
+    if (this.#filling !== undefined) buffers.giveBack(this.#filling)
+    this.#filling = undefined
+  }
+
+  async #gather(bytes: Buffer): Promise<void> {
+    let rest = bytes
+    if (this.#filling === undefined) {
+      this.#filling = await buffers.take(this.signal)
+      this.#filledBytes = 0
+      const before = Buffer.concat(this.#small.splice(0))
+      this.#filledBytes += before.copy(this.#filling)
+      this.#smallBytes = 0
+    }
+    while (rest.length > 0) {
+      if (this.#filling === undefined || this.#filledBytes === partBytes) await this.#sendFilled()
+      this.#filling ??= await buffers.take(this.signal)
+      const copied = rest.copy(this.#filling, this.#filledBytes)
+      this.#filledBytes += copied
+      rest = rest.subarray(copied)
+    }
+  }
+
+  /** Starts to send the buffer that is full, once not too many parts are under way. */
+  async #sendFilled(): Promise<void> {
+    const piece = this.#filling
+    if (piece === undefined) return
+    this.#uploadId ??= await this.#target.begin(this.signal)
+    while (this.#sending.size >= parallelPartsCount) await Promise.race(this.#sending)
+    this.#failed.signal.throwIfAborted()
+    const number = this.#etags.push('')
+    const body = piece.subarray(0, this.#filledBytes)
+    this.#filling = undefined
+    this.#filledBytes = 0
+    const sending = this.#target
+      .sendPart(this.#uploadId, number, body, this.signal)
+      .then(etag => {
+        this.#etags[number - 1] = etag
+      })
+      .finally(() => {
+        buffers.giveBack(piece)
+        this.#sending.delete(sending)
+      })
+    // Whoever waits for it next is told; until then it must not count as unhandled.
+    sending.catch(error => this.#failed.abort(error))
+    this.#sending.add(sending)
+  }
+
+  #rest(): Buffer {
+    return this.#filling?.subarray(0, this.#filledBytes) ?? Buffer.concat(this.#small)
+  }
+}
