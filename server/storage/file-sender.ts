@@ -4,6 +4,7 @@ import { KiB, MiB } from '../../shared/units.ts'
 import { BufferPool } from './buffer-pool.ts'
 import type { ByteRange } from './storage-driver.ts'
 import { StorageError } from './storage-driver.ts'
+import { writePiece } from './write-piece.ts'
 
 /** As long as at most this many transfers run, each reads in large pieces. */
 const fewTransfersCount = 12
@@ -69,19 +70,4 @@ async function sendPieces(
     position += bytesRead
   }
   await written
-}
-
-/** Resolves when the sink no longer refers to `piece`; rejects when it fails or closes first. */
-function writePiece(sink: Writable, piece: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // A response whose connection is gone may never call back.
-    const onClose = () => reject(new Error('the connection was closed'))
-    if (sink.destroyed) return onClose()
-    sink.once('close', onClose)
-    sink.write(piece, error => {
-      sink.off('close', onClose)
-      if (error) reject(error)
-      else resolve()
-    })
-  })
 }

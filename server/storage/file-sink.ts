@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import { KiB, MiB } from '../../shared/units.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { ExpectedBytes } from './expected-bytes.ts'
+import { releaseChunk } from './release-chunk.ts'
 import type { PutExpectations, StoredBytes } from './storage-driver.ts'
 
 /** So many uploads at once gather what arrives; one more would cost memory and gain nothing on a few cores. */
@@ -59,7 +60,7 @@ export class FileSink extends Writable {
     const roomBytes = this.#filling.length - this.#filledBytes
     if (chunk.length < roomBytes) {
       this.#filledBytes += chunk.copy(this.#filling, this.#filledBytes)
-      release(chunk)
+      releaseChunk(chunk)
       done()
       return
     }
@@ -89,7 +90,7 @@ export class FileSink extends Writable {
     this.#bytes.hash(chunk)
     this.#writing = writeAll(this.#file, chunk)
     await this.#writing
-    release(chunk)
+    releaseChunk(chunk)
   }
 
   /** Fills up the buffer, sends it off, and goes on with the next. */
@@ -100,7 +101,7 @@ export class FileSink extends Writable {
       this.#filledBytes += copied
       if (this.#filledBytes === this.#filling.length) await this.#flush()
     }
-    release(chunk)
+    releaseChunk(chunk)
   }
 
   /** Waits for the write before, then starts that of what is gathered; resolves when the next bytes may come. */
@@ -123,10 +124,4 @@ async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
     const { bytesWritten } = await file.write(rest)
     rest = rest.subarray(bytesWritten)
   }
-}
-
-/** Frees a network buffer that nothing refers to any more: one that this chunk has to itself. */
-function release({ buffer, byteLength }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength && byteLength >= 16 * KiB)
-    buffer.transfer(0)
 }

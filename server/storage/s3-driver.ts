@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -22,6 +21,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { GiB, secondMs } from '../../shared/units.ts'
 import { checkKey } from './check-key.ts'
 import { createClient, type S3Settings } from './s3-client.ts'
+import { sendBody } from './s3-download.ts'
 import { readFailure, toStorageError } from './s3-failure.ts'
 import { checkBucket } from './s3-start.ts'
 import { type UploadTarget, uploadStream } from './s3-upload.ts'
@@ -131,7 +131,7 @@ export class S3Driver implements StorageDriver {
     // A boundary: on Node, a body is a stream of Node.
     const body = Body as Readable
     return {
-      sendTo: (sink, signal) => send(body, sink, signal, key),
+      sendTo: (sink, signal) => sendBody(body, sink, signal, key),
       close: async () => void body.destroy()
     }
   }
@@ -418,19 +418,6 @@ export class S3Driver implements StorageDriver {
       const isAborted = error instanceof Error && error.name === 'AbortError' && 'abortSignal' in options
       throw isAborted ? error : toStorageError(error, doing)
     }
-  }
-}
-
-/** @throws StorageError when S3 cuts off; an error of the sink's stays what it is */
-async function send(body: Readable, sink: Writable, signal: AbortSignal, key: string): Promise<void> {
-  let failed: unknown
-  body.once('error', error => {
-    failed = error
-  })
-  try {
-    await pipeline(body, sink, { signal, end: false })
-  } catch (error) {
-    throw failed === error ? toStorageError(error, `read ${key}`) : error
   }
 }
 

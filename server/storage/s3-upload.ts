@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { KiB, MiB } from '../../shared/units.ts'
 import { ExpectedBytes } from './expected-bytes.ts'
 import { PartBuffers } from './part-buffers.ts'
+import { releaseChunk } from './release-chunk.ts'
 import type { PutExpectations, StoredBytes } from './storage-driver.ts'
 
 /** What an upload asks of S3 for one key. */
@@ -137,6 +138,7 @@ class S3Upload {
       this.#filledBytes += copied
       rest = rest.subarray(copied)
     }
+    releaseChunk(bytes)
   }
 
   /** Starts to send the buffer that is full, once not too many parts are under way. */
