@@ -1,3 +1,4 @@
+import { relative, sep } from 'node:path'
 import type { Plugin } from 'esbuild'
 import { root } from './programs.ts'
 
@@ -10,8 +11,8 @@ const namespace = 'named-exports'
 export const namedExports: Plugin = {
   name: namespace,
   setup(build) {
-    build.onResolve({ filter: /^[^./]/ }, ({ kind, path, namespace: from }) =>
-      kind === 'dynamic-import' && from === 'file' && !path.startsWith('node:')
+    build.onResolve({ filter: /^[^./]/ }, ({ kind, path, importer, namespace: from }) =>
+      kind === 'dynamic-import' && from === 'file' && isOurs(importer) && !path.startsWith('node:')
         ? { path, namespace }
         : undefined
     )
@@ -20,4 +21,9 @@ export const namedExports: Plugin = {
       return { contents: `export { ${names.join(', ')} } from ${JSON.stringify(path)}`, resolveDir: root }
     })
   }
+}
+
+/** What a package imports late of its own is in the format that it expects. */
+function isOurs(importer: string): boolean {
+  return !relative(root, importer).split(sep).includes('node_modules')
 }
