@@ -119,7 +119,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     await uploads.register(bundleRoute, { ...options, prefix: `${bundles}/:id` })
     await uploads.register(blobsRoute, { ...options, prefix: `${bundles}/:id` })
   })
-  await server.register(entriesRoute, { ...options, prefix: '/api/v1/bundles/:ns/:id' })
+  const redirects = config.SPARK_STAGE_S3_REDIRECT
+  await server.register(entriesRoute, { ...options, redirects, prefix: '/api/v1/bundles/:ns/:id' })
   if (config.SPARK_STAGE_V0)
     await server.register(v0Door, { ...options, prefix: '/api', ...v0Options(config) })
   const checks = { storeWritable: () => store.probe(), keyPresent: async () => void (await keys.signing()) }

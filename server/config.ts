@@ -55,6 +55,9 @@ export const configSchema = Type.Object({
   SPARK_STAGE_S3_KMS_KEY_ID: Type.Optional(
     text("Id or ARN of the key for aws:kms; by default the account's own for S3.")
   ),
+  SPARK_STAGE_S3_REDIRECT: flag(
+    'Sends downloads to the bucket itself, by URLs that open one file for 120 seconds: pods must reach it.'
+  ),
   SPARK_STAGE_INSTANCE: Type.String({
     default: 'spark-stage',
     pattern: '^[\\x21-\\x7e]{1,255}$',
@@ -266,6 +269,9 @@ function refuseUnsafe(config: Config): void {
       'SPARK_STAGE_STORE is in S3, where every server needs the same keys: ' +
         'set SPARK_STAGE_SIGNING_KEYS_DIR to a directory with a signing key'
     )
+  }
+  if (config.SPARK_STAGE_S3_REDIRECT && !config.SPARK_STAGE_STORE.startsWith('s3:')) {
+    throw new Error('SPARK_STAGE_S3_REDIRECT=true needs a SPARK_STAGE_STORE in S3: nobody else reaches a folder')
   }
   if (isLoopback(config.SPARK_STAGE_HOST)) return
   const where = `SPARK_STAGE_HOST=${config.SPARK_STAGE_HOST} is not loopback`

@@ -43,7 +43,7 @@ export const auditTable = {
 export type AuditedAction = keyof typeof auditTable
 
 /** How an audited event ended. */
-export type Outcome = 'done' | 'refused' | 'failed' | 'cut off'
+export type Outcome = 'done' | 'redirected' | 'refused' | 'failed' | 'cut off'
 
 /** What a log line says of an audited request, beyond who asked and for what. Unknown is left out; nothing is secret. */
 export interface AuditDetails {
@@ -62,6 +62,7 @@ export interface AuditDetails {
 /** How a request ended, by the status of its answer. */
 export function outcomeOf(status: number, isAnswered: boolean): Outcome {
   if (!isAnswered) return 'cut off'
+  if (status === 307) return 'redirected'
   if (status < 400) return 'done'
   return status < 500 ? 'refused' : 'failed'
 }

@@ -89,7 +89,10 @@ export const Conditions = Type.Object({
   range: Type.Optional(Type.String({ description: 'One range of bytes (RFC 9110, section 14).' })),
   'if-range': Type.Optional(Type.String({ description: 'The ETag that the range belongs to.' })),
   'if-match': Type.Optional(Type.String({ description: 'ETags, one of which the bytes must have.' })),
-  'if-none-match': Type.Optional(Type.String({ description: 'ETags, none of which the bytes may have.' }))
+  'if-none-match': Type.Optional(Type.String({ description: 'ETags, none of which the bytes may have.' })),
+  'x-spark-stage-redirect': Type.Optional(
+    Type.String({ description: 'With the value no, the server sends the bytes itself.', examples: ['no'] })
+  )
 })
 
 /** The header that makes an upload repeatable. */

@@ -182,6 +182,14 @@ export const contracts = contractTable({
     answers: {
       200: entryAnswer,
       206: { ...entryAnswer, description: 'The range that was asked for.' },
+      307: {
+        description: 'The same bytes lie in a bucket, only with SPARK_STAGE_S3_REDIRECT.',
+        headers: {
+          location: Type.String({
+            description: 'Opens these bytes for 120 seconds, without a token: a secret.'
+          })
+        }
+      },
       304: { description: 'The client has these bytes.' }
     }
   },

@@ -7,13 +7,20 @@ import { sendBytes } from '../plugins/send-bytes.ts'
 import { publicEntries, type StoredEntry } from '../staging/manifests.ts'
 import { chooseAnswer, type EntryAnswer, etagOf } from './conditional.ts'
 import { contracts } from './contracts.ts'
+import { canRedirect, sendRedirect, urlSeconds } from './redirect.ts'
 import type { RouteOptions } from './route-options.ts'
 import { BundleParams, Manifest } from './schemas.ts'
 
+/** What these routes are given. */
+interface EntriesOptions extends RouteOptions {
+  /** Whether downloads are sent to the store itself, where it can be reached. */
+  readonly redirects: boolean
+}
+
 /** `/api/v1/bundles/{ns}/{id}`: the manifest and the bytes, for whoever holds the download token. */
-export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (
+export const entriesRoute: FastifyPluginAsyncTypebox<EntriesOptions> = async (
   app,
-  { staging, tokens, downloads }
+  { staging, tokens, downloads, redirects }
 ) => {
   app.addHook('onRequest', requireDownloadToken(tokens))
 
@@ -40,6 +47,11 @@ export const entriesRoute: FastifyPluginAsyncTypebox<RouteOptions> = async (
         expected: `a range within ${entry.sizeBytes} bytes`,
         found: String(request.headers.range)
       })
+    }
+    if (redirects && canRedirect(request.method, request.headers, answer)) {
+      const url = await staging.bundles.presign(entry, urlSeconds)
+      // It waits for no turn: the queue bounds what is sent at once, and here nothing is.
+      if (url !== undefined) return sendRedirect(reply, url)
     }
     const { status, range } = answer
     const bytes = { status, range, entry, headers: entryHeaders(entry, answer) }

@@ -92,6 +92,16 @@ export class Bundles {
   }
 
   /**
+   * A URL under which whoever has it can read the bytes of an entry that was found, for so many seconds, straight from
+   * the store: a secret.
+   *
+   * @returns undefined when the store cannot be reached by others
+   */
+  async presign({ data, in: attempt }: FoundEntry, seconds: number): Promise<string | undefined> {
+    return this.#context.store.presign?.(dataKey(attempt, data), seconds, 'application/octet-stream')
+  }
+
+  /**
    * The lease of a committed bundle, for its uploaders.
    *
    * @throws StagingError `STAGE_ERR_NOT_FOUND`, `STAGE_ERR_GONE`, `STAGE_ERR_NOT_COMMITTED`

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { StorageDriver } from '../storage/storage-driver.ts'
 
 /** The time, passed in so that tests can move it. */
@@ -8,6 +9,8 @@ export interface Clock {
   steady(): number
   /** Runs `task` every `periodMs` milliseconds until the returned function is called; keeps no process alive. */
   every(periodMs: number, task: () => void): () => void
+  /** Resolves after `ms` milliseconds. */
+  wait(ms: number): Promise<void>
   /**
    * How many milliseconds this process's own clock is away from the one that `now` follows, if that is another's; as far
    * as the last answer of the other told.
@@ -24,7 +27,8 @@ export const systemClock: Clock = {
   every(periodMs, task) {
     const timer = setInterval(task, Math.min(periodMs, longestTimerMs)).unref()
     return () => clearInterval(timer)
-  }
+  },
+  wait: ms => setTimeout(ms)
 }
 
 /** The clock of a store that has one, so that all servers on it have the same time; else this machine's. */

@@ -1,3 +1,4 @@
+import { isInDoubt } from '../storage/storage-driver.ts'
 import { removeAttempts, removeEnded } from './ending.ts'
 import { dueKey, indexKeys, leaseKey } from './keys.ts'
 import { ended, isEnded, type Lease } from './lease.ts'
@@ -25,8 +26,8 @@ export async function beginDraft(
       await store.create(marker, '')
       if (await leases.create(bundleId, fresh)) return { lease: fresh, isNew: true }
     } catch (error) {
-      // A lease that is there after all, ours or another's, keeps its marker.
-      if ((await leases.find(bundleId)) === undefined) await store.delete([marker])
+      // A lease that is there after all, ours or another's, keeps its marker; so does one that may come yet.
+      if (!isInDoubt(error) && (await leases.find(bundleId)) === undefined) await store.delete([marker])
       throw error
     }
   }
@@ -35,9 +36,14 @@ export async function beginDraft(
 
 /**
  * Removes all of a draft whose only request failed, and whose id, random, nobody else can know. That it ends is settled
- * by a swap before anything goes. The marker goes last: should this be cut short, the sweep does the rest.
+ * by a swap before anything goes. The marker goes last: should this be cut short, the sweep does the rest; and where
+ * `failure` says that something of the draft may come yet, lease and marker stay for the sweep to take that away.
  */
-export async function discardDraft(context: StagingContext, bundleId: string): Promise<void> {
+export async function discardDraft(
+  context: StagingContext,
+  bundleId: string,
+  failure: unknown
+): Promise<void> {
   const { store, leases, clock, times, usage } = context
   const lease = await leases.swap(bundleId, current =>
     current.state === 'draft' ? ended(current, 'failed', clock.now()) : current
@@ -48,6 +54,7 @@ export async function discardDraft(context: StagingContext, bundleId: string): P
   await removeAttempts(context, bundleId, lease)
   await store.delete(indexKeys(lease.namespace, bundleId))
   await usage.drop(bundleId)
+  if (isInDoubt(failure)) return
   await store.delete([leaseKey(bundleId)])
   await store.delete([dueKey(lease.createdAtMs + times.draftLeaseMs, bundleId)])
 }

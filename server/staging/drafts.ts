@@ -82,7 +82,7 @@ export class Drafts {
       return { bundleId, missing: await this.#claimAll(uploader, manifest) }
     } catch (error) {
       // With a key the draft waits for the request to be repeated, until its lease ends.
-      if (idempotencyKey === undefined) await discardDraft(this.#context, bundleId)
+      if (idempotencyKey === undefined) await this.#discard(bundleId, error)
       throw error
     }
   }
@@ -140,7 +140,11 @@ export class Drafts {
     const { store, leases, clock, times, usage } = this.#context
     const lease = await leases.get(namespace, bundleId)
     refuseGone(lease, bundleId, clock.now())
-    if (isCommitted(lease)) return lease
+    if (isCommitted(lease)) {
+      // The commit may have been cut short, or its outcome not known.
+      await settle(this.#context, lease)
+      return lease
+    }
     const manifest = await this.#manifestOf(lease, bundleId)
     const missing = await lackingData(store, manifest)
     if (missing.length > 0) {
@@ -174,6 +178,11 @@ export class Drafts {
     if (current.state !== 'draft') refuseGone(current, bundleId, this.#context.clock.now())
     if (current.declaredSha256 !== declared.declaredSha256) throw new StagingError('STAGE_ERR_KEY_REUSED')
     return current.state === 'draft' ? { ...current, expiresAtMs: declared.expiresAtMs } : current
+  }
+
+  /** What cannot be discarded is swept; the first error is the one to tell. */
+  async #discard(bundleId: string, failure: unknown): Promise<void> {
+    await discardDraft(this.#context, bundleId, failure).catch(() => {})
   }
 
   async #claimAll(uploader: Uploader, manifest: StoredManifest): Promise<readonly string[]> {

@@ -119,7 +119,7 @@ export class OneShots {
     try {
       return await stage()
     } catch (error) {
-      await this.#undo(bundleId, idempotencyKey).catch(() => {})
+      await this.#undo(bundleId, idempotencyKey, error).catch(() => {})
       throw error
     }
   }
@@ -234,18 +234,18 @@ export class OneShots {
 
   /**
    * Removes all of a failed upload. With a key, the lease stays as that of a draft that nobody writes: the next request
-   * with this key takes it over.
+   * with this key takes it over. It says so before anything goes: a commit whose outcome is not known could come yet.
    */
-  async #undo(bundleId: string, idempotencyKey: string | undefined): Promise<void> {
-    if (idempotencyKey === undefined) return discardDraft(this.#context, bundleId)
-    const { leases } = this.#context
-    const isMine = (lease: Lease) => lease.state === 'draft' && lease.writer?.id === this.#writerId
-    const lease = await leases.find(bundleId)
+  async #undo(bundleId: string, idempotencyKey: string | undefined, failure: unknown): Promise<void> {
+    if (idempotencyKey === undefined) return discardDraft(this.#context, bundleId, failure)
+    let isMine = false
+    const lease = await this.#context.leases.swap(bundleId, current => {
+      isMine = current.state === 'draft' && current.writer?.id === this.#writerId
+      return isMine ? withoutWriter(current) : current
+    })
     // Revoked or swept meanwhile: what came after that goes as well.
-    if (lease !== undefined && isEnded(lease)) return removeEnded(this.#context, bundleId, lease)
-    if (lease === undefined || !isMine(lease)) return
-    await this.#forgetAttempt({ bundleId, attempt: lease.attempt })
-    await leases.swap(bundleId, current => (isMine(current) ? withoutWriter(current) : current))
+    if (isEnded(lease)) return removeEnded(this.#context, bundleId, lease)
+    if (isMine) await this.#forgetAttempt({ bundleId, attempt: lease.attempt })
   }
 
   /** Removes what an attempt has brought that will never be committed. */

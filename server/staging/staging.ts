@@ -35,7 +35,7 @@ export function createStaging(
   const leases = new Leases(store)
   const manifests = new Manifests(store)
   const hints = new Hints(store, manifests)
-  const usage = new Usage(store)
+  const usage = new Usage(store, clock.wait)
   const context = { store, clock, times, limits, leases, manifests, hints, usage, owners }
   return {
     drafts: new Drafts(context),

@@ -1,3 +1,6 @@
+import { setTimeout } from 'node:timers/promises'
+import { backoffMs } from '../../shared/backoff.ts'
+import { secondMs } from '../../shared/units.ts'
 import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { usageKey } from './keys.ts'
 
@@ -54,6 +57,10 @@ const empty: Ledger = { held: {}, open: {} }
 /** Nobody loses this many races in a row against servers that each have something to say. */
 const maxSwapTries = 50
 
+/** How long whoever lost a race waits at most, in ms: at first as long as a swap may take, later longer. */
+const firstWaitMs = 25
+const longestWaitMs = secondMs
+
 /**
  * The ledger in the store, changed only by swapping what was read. Changes that are asked for while a swap is under way
  * go into the next one together, so that many uploads at once cost few writes.
@@ -63,11 +70,14 @@ const maxSwapTries = 50
  */
 export class Usage {
   readonly #store: StorageDriver
+  readonly #wait: (ms: number) => Promise<void>
   readonly #waiting: WaitingChange[] = []
   #isWorking = false
 
-  constructor(store: StorageDriver) {
+  /** @param wait resolves after so many milliseconds */
+  constructor(store: StorageDriver, wait: (ms: number) => Promise<void> = setTimeout) {
     this.#store = store
+    this.#wait = wait
   }
 
   /** The ledger as the store has it now. */
@@ -158,9 +168,9 @@ export class Usage {
   async #work(): Promise<void> {
     this.#isWorking = true
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0)
+      const batch: WaitingChange[] = []
       try {
-        const refusals = await this.#swap(batch.map(({ change }) => change))
+        const refusals = await this.#swap(batch)
         for (const [index, { resolve, reject }] of batch.entries()) {
           if (refusals.has(index)) reject(refusals.get(index))
           else resolve()
@@ -172,12 +182,19 @@ export class Usage {
     this.#isWorking = false
   }
 
-  /** @returns what the changes that refused have thrown, by their place in the list */
-  async #swap(changes: readonly Change[]): Promise<ReadonlyMap<number, unknown>> {
+  /**
+   * Makes all changes that wait, and those that come while others are faster.
+   *
+   * @param batch takes up the changes that this is about
+   * @returns what the changes that refused have thrown, by their place in the batch
+   */
+  async #swap(batch: WaitingChange[]): Promise<ReadonlyMap<number, unknown>> {
     for (let tries = 0; tries < maxSwapTries; tries += 1) {
+      if (tries > 0) await this.#wait(backoffMs(tries, firstWaitMs, longestWaitMs))
+      batch.push(...this.#waiting.splice(0))
       const current = await readIfThere(this.#store, usageKey)
       const before = parse(current?.text)
-      const { ledger, refusals } = applyAll(before, changes)
+      const { ledger, refusals } = applyAll(before, batch)
       if (ledger === before) return refusals
       const text = JSON.stringify(ledger)
       const isSwapped =
@@ -214,10 +231,10 @@ export function usedBytes({ held, open }: Ledger, namespace?: string): UsedBytes
   }
 }
 
-function applyAll(ledger: Ledger, changes: readonly Change[]) {
+function applyAll(ledger: Ledger, changes: readonly WaitingChange[]) {
   const refusals = new Map<number, unknown>()
   let changed = ledger
-  for (const [index, change] of changes.entries()) {
+  for (const [index, { change }] of changes.entries()) {
     try {
       changed = change(changed)
     } catch (error) {

@@ -223,7 +223,7 @@ export class S3Driver implements StorageDriver {
     const abortSignal = AbortSignal.timeout(probeMs)
     const at = this.#at('probe')
     await this.#ask('probe', () =>
-      this.#client.send(new PutObjectCommand({ ...at, Body: '' }), { abortSignal })
+      this.#client.send(new PutObjectCommand({ ...at, ...bodyOf('') }), { abortSignal })
     )
     await this.#ask('probe', () => this.#client.send(new DeleteObjectCommand(at), { abortSignal }))
   }
@@ -253,7 +253,7 @@ export class S3Driver implements StorageDriver {
       ...this.#at(key),
       ...this.#encryption,
       ...condition,
-      Body: text,
+      ...bodyOf(text),
       Metadata: { writer }
     })
     for (let conflicts = 0; ; conflicts += 1) {
@@ -308,8 +308,8 @@ export class S3Driver implements StorageDriver {
     const writer = randomUUID()
     const doing = `write ${at.Key}`
     return {
-      putWhole: async (Body, abortSignal) => {
-        const put = new PutObjectCommand({ ...at, ...this.#encryption, Body })
+      putWhole: async (body, abortSignal) => {
+        const put = new PutObjectCommand({ ...at, ...this.#encryption, ...bodyOf(body) })
         await this.#ask(doing, options => this.#client.send(put, options), { abortSignal })
       },
       begin: async abortSignal => {
@@ -419,6 +419,11 @@ export class S3Driver implements StorageDriver {
       throw isAborted ? error : toStorageError(error, doing)
     }
   }
+}
+
+/** Without the length, the SDK takes an empty body for a stream. */
+function bodyOf(bytes: string | Buffer) {
+  return { Body: bytes, ContentLength: Buffer.byteLength(bytes) }
 }
 
 function byCodeUnit(a: string, b: string): number {

@@ -155,6 +155,11 @@ export class StorageError extends Error {
   }
 }
 
+/** Whether an error leaves open what was done: then it may also be done yet, after whatever is done about it. */
+export function isInDoubt(error: unknown): boolean {
+  return error instanceof StorageError && error.failure === 'unavailable'
+}
+
 /** Reads a small object that may not be there. @returns undefined when it is not */
 export async function readIfThere(store: StorageDriver, key: string): Promise<SmallObject | undefined> {
   try {

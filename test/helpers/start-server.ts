@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import { type App, createApp } from '../../server/app.ts'
-import { loadConfig } from '../../server/config.ts'
+import { type Config, loadConfig } from '../../server/config.ts'
 import type { Cluster } from '../../server/identity/kubernetes-cluster.ts'
 import type { Clock } from '../../server/staging/clock.ts'
 import type { Disk } from '../../server/storage/disk.ts'
@@ -25,6 +25,8 @@ export const withoutSweeps = { SPARK_STAGE_SWEEP_INTERVAL_SECONDS: String(10 * 3
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
+  /** What no environment with a store on disk can say. */
+  readonly config?: Partial<Config>
   readonly clock?: Clock
   readonly cluster?: Cluster
   readonly disk?: Disk
@@ -76,13 +78,14 @@ export async function startServer(t: Test, options: StartOptions = {}): Promise<
   await writeFile(tokensFile, tokensText())
   const logLines: string[] = []
   const secrets = new Set([credential, otherCredential, key.toString('hex'), key.toString('base64')])
-  const config = loadConfig({
+  const loaded = loadConfig({
     SPARK_STAGE_STORE: pathToFileURL(folder).href,
     SPARK_STAGE_UPLOAD_TOKENS_FILE: tokensFile,
     SPARK_STAGE_LOG_LEVEL: 'debug',
     SPARK_STAGE_DRAIN_SECONDS: '2',
     ...options.env
   })
+  const config = { ...loaded, ...options.config }
   const opened = await openStorage(
     config.SPARK_STAGE_STORE,
     options.disk === undefined ? {} : { disk: options.disk }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../../server/staging/clock.ts'
 
 /** A clock that stands still until a test moves it. */
@@ -12,6 +13,8 @@ export class TestClock implements Clock {
 
   now = (): number => this.#nowMs
   steady = (): number => this.#steadyMs
+  /** Nobody has to wait here; whatever else is ready comes first. */
+  wait = (): Promise<void> => setImmediate()
 
   every(periodMs: number, task: () => void): () => void {
     const entry = { periodMs, task, nextMs: this.#nowMs + periodMs }

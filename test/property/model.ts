@@ -1,29 +1,33 @@
 import { Readable, Writable } from 'node:stream'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
+import { usageKey } from '../../server/staging/keys.ts'
 import type { Lease } from '../../server/staging/lease.ts'
 import type { StoredManifest } from '../../server/staging/manifests.ts'
 import type { Staging } from '../../server/staging/staging.ts'
-import { StorageError } from '../../server/storage/storage-driver.ts'
+import type { Ledger } from '../../server/staging/usage.ts'
+import { isInDoubt, StorageError } from '../../server/storage/storage-driver.ts'
 import { StagingError } from '../../shared/errors.ts'
 import { dayMs, hourMs } from '../../shared/units.ts'
-import { type Objects, sha256Of } from './simulated-store.ts'
-import { World, type Wrong } from './world.ts'
+import { type Fate, type Objects, sha256Of } from './simulated-store.ts'
+import { clockSkewMs, quotaBytes, World, type Wrong } from './world.ts'
 
 const uploader = { namespace: 'ns', principal: 'p' }
 const never = new AbortController().signal
-const emptyLedger = JSON.stringify({ held: {}, open: {} })
+const emptyLedger = { held: {}, open: {} }
 const texts = ['first', 'second', 'third'] as const
 
-/** What a process does. Numbers choose among what there is. */
-type Act =
+/** What a client or a server does. Numbers choose among what there is. */
+type Act = { readonly via: number } & (
   | { readonly do: 'draft' | 'one-shot'; readonly key: number | undefined; readonly texts: number }
   | { readonly do: 'read' | 'renew' | 'revoke' | 'look'; readonly which: number }
   | { readonly do: 'sweep' }
+)
 
 /** What happens next in a world. */
 type Event =
-  | { readonly is: 'choose'; readonly choice: number; readonly times: number }
-  | { readonly is: 'kill'; readonly choice: number }
+  | { readonly is: 'choose'; readonly choice: number; readonly times: number; readonly fate: Fate | undefined }
+  | { readonly is: 'kill'; readonly choice: number; readonly isHeard: boolean }
   | { readonly is: 'advance'; readonly ms: number }
   | { readonly is: 'start'; readonly act: Act }
   | { readonly is: 'pods'; readonly which: number; readonly areAlive: boolean }
@@ -33,6 +37,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
+      via: fc.nat(2),
       do: fc.constantFrom('draft' as const, 'one-shot' as const),
       key: fc.constantFrom(undefined, 0, 0, 1),
       texts: fc.integer({ min: 1, max: 2 })
@@ -41,11 +46,21 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
+      via: fc.nat(2),
       do: fc.constantFrom('read' as const, 'renew' as const, 'revoke' as const, 'look' as const),
       which: fc.nat(9)
     })
   },
-  { weight: 2, arbitrary: fc.constant({ do: 'sweep' as const }) }
+  { weight: 2, arbitrary: fc.record({ via: fc.nat(2), do: fc.constant('sweep' as const) }) }
+)
+
+/** Most requests simply succeed. */
+const fate: fc.Arbitrary<Fate | undefined> = fc.oneof(
+  { weight: 9, arbitrary: fc.constant(undefined) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom('refused' as const, 'lost' as const, 'late' as const, 'repeated' as const)
+  }
 )
 
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -54,11 +69,15 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({
       is: fc.constant('choose' as const),
       choice: fc.nat(50),
-      times: fc.integer({ min: 1, max: 12 })
+      times: fc.integer({ min: 1, max: 12 }),
+      fate
     })
   },
   { weight: 5, arbitrary: act.map(act => ({ is: 'start' as const, act })) },
-  { weight: 1, arbitrary: fc.record({ is: fc.constant('kill' as const), choice: fc.nat(50) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ is: fc.constant('kill' as const), choice: fc.nat(50), isHeard: fc.boolean() })
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -98,9 +117,9 @@ export async function live(events: readonly Event[], wrong?: Wrong): Promise<voi
     if (next.is === 'pods') story.setPods(next.which, next.areAlive)
     if (next.is === 'api') story.reach(next.isReachable)
     await world.settle()
-    if (next.is === 'kill' && world.waitingCount > 0) world.kill(next.choice)
+    if (next.is === 'kill' && world.waitingCount > 0) world.kill(next.choice, next.isHeard)
     for (let times = next.is === 'choose' ? next.times : 0; times > 0 && world.waitingCount > 0; times -= 1) {
-      world.choose(next.is === 'choose' ? next.choice : 0)
+      if (next.is === 'choose') world.choose(next.choice, times === next.times ? next.fate : undefined)
       await world.settle()
       story.check()
     }
@@ -133,7 +152,7 @@ class Story {
     const id = 'which' in act ? ids[act.which % ids.length] : undefined
     if ('which' in act && id === undefined) return
     if (act.do === 'revoke' && id !== undefined) this.#note(id, { isRevoked: true })
-    this.#world.start(staging => this.#act(staging, act, id ?? '').catch(error => this.#judge(error, act)))
+    this.#act(act, id ?? '').catch(error => this.#judge(error, act))
   }
 
   /** A server that watches looks at the lease of a bundle whose pods have changed. */
@@ -142,7 +161,7 @@ class Story {
     const id = ids[which % ids.length]
     if (id === undefined) return
     this.#world.pods.set(id, areAlive)
-    if (this.#world.pods.isReachable) this.start({ do: 'look', which })
+    if (this.#world.pods.isReachable) this.start({ via: which, do: 'look', which })
   }
 
   reach(isReachable: boolean): void {
@@ -164,11 +183,13 @@ class Story {
       if (!this.#seenMs.has(key)) this.#seenMs.set(key, nowMs)
     }
     for (const key of this.#seenMs.keys()) if (!objects.has(key)) this.#seenMs.delete(key)
+    const heldBytes = committedBytes(objects)
+    if (heldBytes > quotaBytes) throw new Error(`${heldBytes} bytes are committed of ${quotaBytes} at most`)
     for (const [bundleId, { untilMs, isRevoked }] of this.#answered) {
       const lease = leaseOf(objects, bundleId)
       this.#owned.check(bundleId, lease)
       // Once it has an owner, the owner's end ends it, and not the time that was answered.
-      const isPromised = !isRevoked && !this.#owned.has(bundleId) && nowMs < untilMs
+      const isPromised = !isRevoked && !this.#owned.has(bundleId) && nowMs < untilMs - clockSkewMs
       if (isPromised && lease?.state !== 'committed') throw new Error(`${bundleId} was lost: ${lease?.state}`)
     }
   }
@@ -179,7 +200,7 @@ class Story {
     for (const id of this.#answered.keys()) world.pods.set(id, false)
     this.reach(true)
     for (const ms of [0, 2 * hourMs, 26 * hourMs]) await this.#sweepAfter(ms)
-    if (!world.hasKilled) this.#expectNoticed()
+    if (!world.hadTrouble) this.#expectNoticed()
     for (const key of world.objects.keys()) {
       const lease = leaseOf(world.objects, key.split('/')[1] ?? '')
       // A revocation that dies in the middle is finished at the bundle's next look, which may be later.
@@ -190,13 +211,13 @@ class Story {
       if (!isLate) throw new Error(`${key} of an ended bundle stays`)
     }
     await this.#sweepAfter(9 * dayMs)
-    // Who was killed may have left no hourly look; then it is noticed once the time is over.
+    // Who was killed or cut off may have left no hourly look; then it is noticed once the time is over.
     this.#expectNoticed()
     for (const ms of [2 * dayMs, 400 * dayMs, 2 * dayMs, 400 * dayMs]) await this.#sweepAfter(ms)
-    const left = [...world.objects.keys()].filter(key => !key.startsWith('hints/') && key !== 'usage.json')
+    const left = [...world.objects.keys()].filter(key => !key.startsWith('hints/') && key !== usageKey)
     if (left.length > 0) throw new Error(`left for ever: ${left.join(', ')}`)
-    const usage = world.objects.get('usage.json') ?? emptyLedger
-    if (usage !== emptyLedger) throw new Error(`counted for ever: ${usage}`)
+    const usage = ledgerOf(world.objects)
+    if (!isDeepStrictEqual(usage, emptyLedger)) throw new Error(`counted for ever: ${JSON.stringify(usage)}`)
   }
 
   /** That all pods are gone is known of every bundle. */
@@ -218,37 +239,43 @@ class Story {
     ended: () => {},
     failed: (_bundleId: string, error: unknown) => {
       // Another sweep or a discarded draft may have been faster; a store that is broken is another matter.
-      if (error instanceof StorageError && error.failure !== 'not-found') this.#broken = error
+      if (error instanceof StorageError && error.failure !== 'not-found' && !isInDoubt(error)) {
+        this.#broken = error
+      }
     }
   }
 
-  async #act(staging: Staging, act: Act, id: string): Promise<void> {
+  async #act(act: Act, id: string): Promise<void> {
+    const staging = this.#world.server(act.via)
     if (act.do === 'sweep') await staging.sweep(this.#sweepReport, never)
     if (act.do === 'renew') this.#note(id, { untilMs: (await staging.bundles.renew('ns', id)).expiresAtMs })
     if (act.do === 'revoke') await staging.bundles.revoke('ns', id)
     if (act.do === 'look') await staging.ownership.look('ns', id)
     if (act.do === 'read') await this.#read(staging, id)
-    if (act.do === 'draft') await this.#stageDraft(staging, act.key, texts.slice(0, act.texts))
+    if (act.do === 'draft') await this.#stageDraft(act.via, act.key, texts.slice(0, act.texts))
     if (act.do === 'one-shot') await this.#stageAtOnce(staging, act.key, texts.slice(0, act.texts))
   }
 
-  async #stageDraft(staging: Staging, key: number | undefined, contents: readonly string[]): Promise<void> {
+  /** Each request of a submission goes to another server. */
+  async #stageDraft(via: number, key: number | undefined, contents: readonly string[]): Promise<void> {
+    const { drafts } = this.#world.server(via)
     const entries = contents.map((text, index) => ({
       kind: 'files',
       name: `${index}`,
       sizeBytes: text.length,
       sha256: sha256Of(text)
     }))
-    const { bundleId, missing } = await staging.drafts.declare(
+    const { bundleId, missing } = await drafts.declare(
       uploader,
       key === undefined ? key : `draft-${key}`,
       entries
     )
     for (const sha256 of missing) {
       const text = contents.find(text => sha256Of(text) === sha256) ?? ''
-      await staging.drafts.putBlob('ns', bundleId, sha256, Readable.from([text]), text.length, never)
+      const { drafts } = this.#world.server(via + 1)
+      await drafts.putBlob('ns', bundleId, sha256, Readable.from([text]), text.length, never)
     }
-    this.#answer(bundleId, await staging.drafts.commit('ns', bundleId), contents)
+    this.#answer(bundleId, await this.#world.server(via + 2).drafts.commit('ns', bundleId), contents)
   }
 
   async #stageAtOnce(staging: Staging, key: number | undefined, contents: readonly string[]): Promise<void> {
@@ -299,7 +326,7 @@ class Story {
 
   /** Refusals are answers like others; everything else is a fault. */
   #judge(error: unknown, act: Act): void {
-    if (error instanceof StagingError) return
+    if (error instanceof StagingError || isInDoubt(error)) return
     this.#broken ??= new Error(`${act.do} failed: ${error}`, { cause: error })
   }
 }
@@ -341,6 +368,20 @@ class OwnedBundles {
 function leaseOf(objects: Objects, bundleId: string): Lease | undefined {
   const text = objects.get(`bundles/${bundleId}/lease.json`)
   return text === undefined ? undefined : JSON.parse(text)
+}
+
+function ledgerOf(objects: Objects): Ledger {
+  const text = objects.get(usageKey)
+  if (text === undefined) return emptyLedger
+  const { held, open }: Ledger = JSON.parse(text)
+  return { held, open }
+}
+
+/** What all bundles hold that can be read. */
+function committedBytes(objects: Objects): number {
+  const ids = [...objects.keys()].flatMap(key => /^bundles\/([^/]+)\/lease\.json$/.exec(key)?.[1] ?? [])
+  const leases = ids.map(id => leaseOf(objects, id)).filter(lease => lease?.state === 'committed')
+  return leases.reduce((sum, lease) => sum + (lease?.sizeBytes ?? 0), 0)
 }
 
 /** Promise 1: what is committed is whole, whatever its lease's time. */
