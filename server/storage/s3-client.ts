@@ -14,12 +14,14 @@ export interface S3Settings {
   readonly encryption?: 'AES256' | 'aws:kms' | undefined
   readonly kmsKeyId?: string | undefined
   readonly credentials?: S3ClientConfig['credentials']
-  /** Bytes that S3 copies in one request; for tests. */
+  /** Bytes that S3 copies in one request, when it is fewer than AWS does. */
   readonly longestCopyBytes?: number
+  /** How often one request is tried; by default as often as it takes to get through some throttling. */
+  readonly maxAttempts?: number
 }
 
-/** How often one request is tried: a store that throttles half of them for a while is waited for. */
-const maxAttempts = 5
+/** A store that throttles half of all requests for a while is waited for. */
+const defaultAttempts = 5
 
 /** How long S3 may take to begin its answer. */
 const answerMs = 20 * secondMs
@@ -37,7 +39,7 @@ export function createClient(settings: S3Settings): {
     ...(settings.region === undefined ? {} : { region: settings.region }),
     ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
     forcePathStyle: settings.isPathStyle ?? false,
-    maxAttempts,
+    maxAttempts: settings.maxAttempts ?? defaultAttempts,
     // Every body is signed with its SHA-256, which S3 checks; another sum would only cost time.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

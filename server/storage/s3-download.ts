@@ -16,12 +16,13 @@ export async function sendBody(
   body: Readable,
   sink: Writable,
   signal: AbortSignal,
-  key: string
+  key: string,
+  longestSilenceMs = stallMs
 ): Promise<void> {
   addAbortSignal(signal, body)
   const chunks: AsyncIterator<Buffer> = body[Symbol.asyncIterator]()
   while (true) {
-    const chunk = await nextChunk(chunks, body, key)
+    const chunk = await nextChunk(chunks, body, key, longestSilenceMs)
     if (chunk === undefined) return
     await writePiece(sink, chunk)
     releaseChunk(chunk)
@@ -32,10 +33,12 @@ export async function sendBody(
 async function nextChunk(
   chunks: AsyncIterator<Buffer>,
   body: Readable,
-  key: string
+  key: string,
+  longestSilenceMs: number
 ): Promise<Buffer | undefined> {
   // Only while it is waited for: a slow reader is no fault of S3's.
-  const timer = setTimeout(() => body.destroy(new Error(`nothing came for ${stallMs} ms`)), stallMs)
+  const giveUp = () => body.destroy(new Error(`nothing came for ${longestSilenceMs} ms`))
+  const timer = setTimeout(giveUp, longestSilenceMs)
   try {
     const { value, done } = await chunks.next()
     return done === true ? undefined : value

@@ -49,6 +49,7 @@ export class FakeS3 {
   readonly #options: FakeOptions
   readonly #faults: { readonly operation: string; readonly fault: Fault; times: number }[] = []
   readonly #late: (() => void)[] = []
+  readonly #undeletable = new Map<string, string>()
 
   private constructor(options: FakeOptions) {
     this.#options = options
@@ -80,6 +81,16 @@ export class FakeS3 {
   /** The next requests of an operation go wrong. */
   fail(operation: string, fault: Fault, times = 1): void {
     this.#faults.push({ operation, fault, times })
+  }
+
+  /** A key that DeleteObjects does not delete, with the code that it says. */
+  failDelete(key: string, code: string): void {
+    this.#undeletable.set(key, code)
+  }
+
+  /** Nothing more goes wrong. */
+  clearFaults(): void {
+    this.#faults.length = 0
   }
 
   /** What was to be done late is done now. */
@@ -121,7 +132,7 @@ export class FakeS3 {
   }
 
   #answer(request: S3Request): S3Answer {
-    return answerRequest(this.buckets, request, this.#options)
+    return answerRequest(this.buckets, request, this.#options, this.#undeletable)
   }
 
   #takeFault(operation: string): Fault | undefined {

@@ -61,14 +61,16 @@ export function operationOf(
 export function answerRequest(
   buckets: Map<string, Bucket>,
   request: S3Request,
-  options: FakeOptions
+  options: FakeOptions,
+  undeletable: ReadonlyMap<string, string>
 ): S3Answer {
   const refusal = refuseCredential(request, options)
   if (refusal !== undefined) return refusal
   const bucket = buckets.get(request.bucketName)
   if (bucket === undefined) return errorAnswer(404, 'NoSuchBucket')
   return (
-    operations[request.operation]?.(bucket, request, options, buckets) ?? errorAnswer(501, 'NotImplemented')
+    operations[request.operation]?.(bucket, request, options, buckets, undeletable) ??
+    errorAnswer(501, 'NotImplemented')
   )
 }
 
@@ -80,7 +82,8 @@ type Operation = (
   bucket: Bucket,
   request: S3Request,
   options: FakeOptions,
-  buckets: Map<string, Bucket>
+  buckets: Map<string, Bucket>,
+  undeletable: ReadonlyMap<string, string>
 ) => S3Answer
 
 const operations: Readonly<Record<string, Operation>> = {
@@ -115,9 +118,12 @@ const operations: Readonly<Record<string, Operation>> = {
     bucket.objects.delete(key)
     return { ...empty(), status: 204 }
   },
-  DeleteObjects: (bucket, { body }) => {
-    for (const key of textsOf(body.toString(), 'Key')) bucket.objects.delete(key)
-    return xml('DeleteResult', {})
+  DeleteObjects: (bucket, { body }, _options, _buckets, undeletable) => {
+    const keys = textsOf(body.toString(), 'Key')
+    for (const key of keys) if (!undeletable.has(key)) bucket.objects.delete(key)
+    return xml('DeleteResult', {
+      Error: keys.filter(key => undeletable.has(key)).map(Key => ({ Key, Code: undeletable.get(Key) }))
+    })
   },
   CopyObject: (bucket, { key, headers }, _options, buckets) => {
     const source = sourceOf(headers, buckets)
