@@ -6,7 +6,7 @@ import { checkNamespace } from '../shared/names.ts'
 import { GiB } from '../shared/units.ts'
 import { type AccessRule, parseAccessRule } from './identity/access-rule.ts'
 import { readEnvironment } from './read-environment.ts'
-import type { S3Settings } from './storage/open-storage.ts'
+import { checkStoreUrl, type S3Settings } from './storage/open-storage.ts'
 import { parseProxies } from './trusted-proxies.ts'
 
 const day = 86_400
@@ -29,11 +29,9 @@ export const configSchema = Type.Object({
     description: 'Port to listen on; 0 takes a free one.'
   }),
   SPARK_STAGE_STORE: Type.Optional(
-    Type.String({
-      pattern: '^(file:///|s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?$)',
-      description:
-        'Where everything is kept: file:///path, or s3://bucket/prefix; by default .spark-stage below the working directory.'
-    })
+    text(
+      'Where everything is kept: file:///path, or s3://bucket/prefix; by default .spark-stage below the working directory.'
+    )
   ),
   SPARK_STAGE_S3_ENDPOINT: Type.Optional(
     Type.String({
@@ -194,6 +192,7 @@ export function storePlace(config: Config): StorePlace {
 function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(isGiven))
   const checked = readEnvironment(configSchema, given)
+  if (checked.SPARK_STAGE_STORE !== undefined) checkStoreUrl(checked.SPARK_STAGE_STORE)
   return { ...checked, SPARK_STAGE_STORE: checked.SPARK_STAGE_STORE ?? defaultStore() }
 }
 
@@ -271,7 +270,9 @@ function refuseUnsafe(config: Config): void {
     )
   }
   if (config.SPARK_STAGE_S3_REDIRECT && !config.SPARK_STAGE_STORE.startsWith('s3:')) {
-    throw new Error('SPARK_STAGE_S3_REDIRECT=true needs a SPARK_STAGE_STORE in S3: nobody else reaches a folder')
+    throw new Error(
+      'SPARK_STAGE_S3_REDIRECT=true needs a SPARK_STAGE_STORE in S3: nobody else reaches a folder'
+    )
   }
   if (isLoopback(config.SPARK_STAGE_HOST)) return
   const where = `SPARK_STAGE_HOST=${config.SPARK_STAGE_HOST} is not loopback`

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { quote } from '../../shared/errors.ts'
 import type { Disk } from './disk.ts'
 import { LocalDriver } from './local-driver.ts'
 import type { S3Settings } from './s3-client.ts'
@@ -10,6 +11,18 @@ export type { S3Settings } from './s3-client.ts'
 export interface StorageOptions {
   readonly s3?: S3Settings
   readonly disk?: Disk
+}
+
+/** A bucket as S3 names them, and a prefix that a URL cannot bend. */
+const s3Pattern = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9][A-Za-z0-9._-]*)*\/?$/
+
+/** @throws Error when this is no URL of a store */
+export function checkStoreUrl(url: string): void {
+  if (/^file:\/\/\/./.test(url) || s3Pattern.test(url)) return
+  throw new Error(
+    'SPARK_STAGE_STORE: expected file:///path, or s3://bucket/prefix with the letters, digits, ".", "_" and "-" ' +
+      `that may be in either, found ${quote(url)}`
+  )
 }
 
 /**

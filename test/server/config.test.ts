@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { createApp } from '../../server/app.ts'
-import { loadConfig, watchedNamespaces } from '../../server/config.ts'
+import { loadConfig, loadStorePlace, watchedNamespaces } from '../../server/config.ts'
 import { openStorage } from '../../server/storage/open-storage.ts'
 import { GiB } from '../../shared/units.ts'
 
@@ -85,6 +85,8 @@ const good: readonly (readonly [claim: string, env: Readonly<Record<string, stri
   ['no credentials, on loopback', none],
   ['no credentials, on IPv6 loopback', { ...none, SPARK_STAGE_HOST: '::1' }],
   ['no credentials, on localhost', { ...none, SPARK_STAGE_HOST: 'localhost' }],
+  ['a bucket', { ...none, ...keys, SPARK_STAGE_STORE: 's3://bucket' }],
+  ['a prefix of a bucket', { ...none, ...keys, SPARK_STAGE_STORE: 's3://my-bucket/stage/one/' }],
   ['credentials over TLS', { ...tokens, ...reachable, ...tls, ...keys }],
   [
     'proxies by address and by range',
@@ -116,7 +118,27 @@ const bad: readonly (readonly [
   ],
   ['a port that is none', { ...none, SPARK_STAGE_PORT: '65536' }, [/SPARK_STAGE_PORT/]],
   ['a port that is no number', { ...none, SPARK_STAGE_PORT: 'http' }, [/SPARK_STAGE_PORT/]],
-  ['a store of another kind', { ...none, SPARK_STAGE_STORE: 's3://bucket' }, [/SPARK_STAGE_STORE/]],
+  [
+    'a store of another kind',
+    { ...none, SPARK_STAGE_STORE: 'gs://bucket' },
+    [/SPARK_STAGE_STORE: expected file:\/\/\/path, or s3:\/\/bucket\/prefix .*, found "gs:\/\/bucket"/]
+  ],
+  ['a bucket that cannot be', { ...none, SPARK_STAGE_STORE: 's3://Bucket' }, [/SPARK_STAGE_STORE/]],
+  [
+    'a prefix that leads elsewhere',
+    { ...none, SPARK_STAGE_STORE: 's3://bucket/../x' },
+    [/SPARK_STAGE_STORE/]
+  ],
+  [
+    'a bucket without keys that its servers share',
+    { ...none, SPARK_STAGE_STORE: 's3://bucket' },
+    [/SPARK_STAGE_STORE is in S3, where every server needs the same keys: set SPARK_STAGE_SIGNING_KEYS_DIR/]
+  ],
+  [
+    'an endpoint that is no URL',
+    { ...none, SPARK_STAGE_S3_ENDPOINT: 'minio:9000' },
+    [/SPARK_STAGE_S3_ENDPOINT/]
+  ],
   ['a store that is a path', { ...none, SPARK_STAGE_STORE: '/var/lib/stage' }, [/SPARK_STAGE_STORE/]],
   ['another identity', { SPARK_STAGE_UPLOAD_AUTH: 'basic' }, [/SPARK_STAGE_UPLOAD_AUTH/]],
   ['a limit of nothing', { ...none, SPARK_STAGE_MAX_UPLOAD_BYTES: '0' }, [/SPARK_STAGE_MAX_UPLOAD_BYTES/]],
@@ -218,3 +240,26 @@ t.test(
     )
   }
 )
+
+t.test('the store and how to reach it, for a command', t => {
+  const place = loadStorePlace({
+    SPARK_STAGE_STORE: 's3://bucket/prefix',
+    SPARK_STAGE_S3_ENDPOINT: 'https://minio:9000',
+    SPARK_STAGE_S3_REGION: 'eu-west-1',
+    SPARK_STAGE_S3_FORCE_PATH_STYLE: 'true',
+    SPARK_STAGE_S3_ENCRYPTION: 'aws:kms',
+    SPARK_STAGE_S3_KMS_KEY_ID: 'key-1'
+  })
+
+  t.strictSame(place, {
+    url: 's3://bucket/prefix',
+    s3: {
+      endpoint: 'https://minio:9000',
+      region: 'eu-west-1',
+      isPathStyle: true,
+      encryption: 'aws:kms',
+      kmsKeyId: 'key-1'
+    }
+  })
+  t.end()
+})
