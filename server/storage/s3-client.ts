@@ -21,10 +21,7 @@ export interface S3Settings {
 }
 
 /** A store that throttles half of all requests for a while is waited for. */
-const defaultAttempts = 5
-
-/** How long S3 may take to begin its answer. */
-const answerMs = 20 * secondMs
+export const defaultAttempts = 5
 
 /** A client for one bucket, and what its answers tell about the time. */
 export function createClient(settings: S3Settings): {
@@ -48,7 +45,6 @@ export function createClient(settings: S3Settings): {
       httpAgent: new HttpAgent(agents),
       httpsAgent: new HttpsAgent(agents),
       connectionTimeout: 3 * secondMs,
-      requestTimeout: answerMs,
       throwOnRequestTimeout: true,
       // A download waits for its reader, who may be slow.
       socketTimeout: 0

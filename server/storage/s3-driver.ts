@@ -20,7 +20,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { GiB, secondMs } from '../../shared/units.ts'
 import { checkKey } from './check-key.ts'
-import { createClient, type S3Settings } from './s3-client.ts'
+import { createClient, defaultAttempts, type S3Settings } from './s3-client.ts'
 import { sendBody } from './s3-download.ts'
 import { readFailure, toStorageError } from './s3-failure.ts'
 import { checkBucket } from './s3-start.ts'
@@ -39,11 +39,19 @@ import type { StoreClock } from './store-clock.ts'
 /** What S3 copies in one request. */
 const longestCopyBytes = 5 * GiB
 
-/** How long S3 may take to copy that much. */
+/** How long S3 may take to begin an answer: usually, to take a part, to copy as much as it can, and when the kubelet waits. */
+const usualAnswerMs = 10 * secondMs
+const partMs = 60 * secondMs
 const copyMs = 10 * 60 * secondMs
+const probeMs = 2 * secondMs
 
-/** How long the readiness probe waits: the kubelet waits no longer. */
-const probeMs = 5 * secondMs
+/** What bounds one request. */
+interface Within {
+  readonly signal?: AbortSignal
+  /** How long S3 may take to begin its answer, each time that it is asked. */
+  readonly answerMs?: number
+  readonly attemptsCount?: number
+}
 
 /** S3 lists and deletes so many objects in one request. */
 const pageCount = 1000
@@ -111,7 +119,7 @@ export class S3Driver implements StorageDriver {
       else {
         const copy = { ...this.#at(to), ...this.#encryption, CopySource: this.#sourceOf(from) }
         await this.#ask(`copy ${from}`, options => this.#client.send(new CopyObjectCommand(copy), options), {
-          requestTimeout: copyMs
+          answerMs: copyMs
         })
       }
       return true
@@ -220,12 +228,11 @@ export class S3Driver implements StorageDriver {
   }
 
   async probe(): Promise<void> {
-    const abortSignal = AbortSignal.timeout(probeMs)
     const at = this.#at('probe')
-    await this.#ask('probe', () =>
-      this.#client.send(new PutObjectCommand({ ...at, ...bodyOf('') }), { abortSignal })
-    )
-    await this.#ask('probe', () => this.#client.send(new DeleteObjectCommand(at), { abortSignal }))
+    const within = { answerMs: probeMs, attemptsCount: 1 }
+    const put = new PutObjectCommand({ ...at, ...bodyOf('') })
+    await this.#ask('probe', options => this.#client.send(put, options), within)
+    await this.#ask('probe', options => this.#client.send(new DeleteObjectCommand(at), options), within)
   }
 
   async countUnfinished(): Promise<number> {
@@ -279,7 +286,7 @@ export class S3Driver implements StorageDriver {
   async #copyInParts(from: string, to: string, sizeBytes: number, longestBytes: number): Promise<void> {
     const target = this.#target(this.#at(to))
     const signal = new AbortController().signal
-    const uploadId = await target.begin(signal)
+    const uploadId = await target.begin()
     try {
       const etags: string[] = []
       for (let start = 0; start < sizeBytes; start += longestBytes) {
@@ -293,7 +300,7 @@ export class S3Driver implements StorageDriver {
         const { CopyPartResult } = await this.#ask(
           `copy ${from}`,
           options => this.#client.send(new UploadPartCopyCommand(part), options),
-          { requestTimeout: copyMs }
+          { answerMs: copyMs }
         )
         etags.push(String(CopyPartResult?.ETag))
       }
@@ -308,27 +315,26 @@ export class S3Driver implements StorageDriver {
     const writer = randomUUID()
     const doing = `write ${at.Key}`
     return {
-      putWhole: async (body, abortSignal) => {
+      putWhole: async (body, signal) => {
         const put = new PutObjectCommand({ ...at, ...this.#encryption, ...bodyOf(body) })
-        await this.#ask(doing, options => this.#client.send(put, options), { abortSignal })
+        await this.#ask(doing, options => this.#client.send(put, options), { signal })
       },
-      begin: async abortSignal => {
+      begin: async () => {
         const begin = new CreateMultipartUploadCommand({ ...at, ...this.#encryption, Metadata: { writer } })
-        const { UploadId } = await this.#ask(doing, options => this.#client.send(begin, options), {
-          abortSignal
-        })
+        const { UploadId } = await this.#ask(doing, options => this.#client.send(begin, options))
         return String(UploadId)
       },
-      sendPart: async (UploadId, PartNumber, Body, abortSignal) => {
+      sendPart: async (UploadId, PartNumber, Body, signal) => {
         const part = new UploadPartCommand({ ...at, UploadId, PartNumber, Body })
-        const { ETag } = await this.#ask(doing, options => this.#client.send(part, options), { abortSignal })
+        const within = { signal, answerMs: partMs }
+        const { ETag } = await this.#ask(doing, options => this.#client.send(part, options), within)
         return String(ETag)
       },
-      complete: async (UploadId, etags, abortSignal) => {
+      complete: async (UploadId, etags, signal) => {
         const Parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }))
         const complete = new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload: { Parts } })
         try {
-          await this.#ask(doing, options => this.#client.send(complete, options), { abortSignal })
+          await this.#ask(doing, options => this.#client.send(complete, options), { signal })
         } catch (error) {
           // Asked for again because the answer got lost, it finds the upload gone.
           const isRepeated = error instanceof StorageError && readFailure(error.cause).code === 'NoSuchUpload'
@@ -378,7 +384,7 @@ export class S3Driver implements StorageDriver {
   async #tryUploadList(): Promise<boolean> {
     const folder = `probe-${randomUUID()}/`
     const target = this.#target(this.#at(`${folder}x`))
-    const uploadId = await target.begin(new AbortController().signal)
+    const uploadId = await target.begin()
     try {
       for await (const _upload of this.#unfinished(folder)) return true
       return false
@@ -406,17 +412,22 @@ export class S3Driver implements StorageDriver {
     return `${Bucket}/${encodeURI(Key)}`
   }
 
-  /** Asks S3 for something; what it answers instead becomes an error of the contract, and an abort stays one. */
-  async #ask<Answer, Options extends object>(
+  /** Asks S3 for something; what it answers instead becomes an error of the contract, and the caller's abort stays one. */
+  async #ask<Answer>(
     doing: string,
-    ask: (options: Options) => Promise<Answer>,
-    options = {} as Options
+    ask: (options: { readonly abortSignal: AbortSignal; readonly requestTimeout: number }) => Promise<Answer>,
+    { signal, answerMs = usualAnswerMs, attemptsCount = defaultAttempts }: Within = {}
   ): Promise<Answer> {
+    const late = new AbortController()
+    // An answer that stops in the middle has no other end.
+    const timer = setTimeout(() => late.abort(), answerMs * attemptsCount)
+    const abortSignal = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
     try {
-      return await ask(options)
+      return await ask({ abortSignal, requestTimeout: answerMs })
     } catch (error) {
-      const isAborted = error instanceof Error && error.name === 'AbortError' && 'abortSignal' in options
-      throw isAborted ? error : toStorageError(error, doing)
+      throw signal?.aborted === true ? error : toStorageError(error, doing)
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

@@ -9,7 +9,8 @@ import type { PutExpectations, StoredBytes } from './storage-driver.ts'
 /** What an upload asks of S3 for one key. */
 export interface UploadTarget {
   putWhole(body: Buffer, signal: AbortSignal): Promise<void>
-  begin(signal: AbortSignal): Promise<string>
+  /** Cannot be aborted: what S3 has begun has to be known to be given up. */
+  begin(): Promise<string>
   /** Sends a part; its bytes may not change until then. @returns its ETag */
   sendPart(uploadId: string, number: number, body: Buffer, signal: AbortSignal): Promise<string>
   complete(uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void>
@@ -66,7 +67,7 @@ class S3Upload {
   #smallBytes = 0
   #filling: Buffer | undefined
   #filledBytes = 0
-  #uploadId: string | undefined
+  #uploadId: Promise<string> | undefined
   readonly #etags: string[] = []
   readonly #sending = new Set<Promise<void>>()
 
@@ -100,7 +101,7 @@ class S3Upload {
     if (this.#filledBytes > 0) await this.#sendFilled()
     await Promise.all(this.#sending)
     this.#failed.signal.throwIfAborted()
-    await this.#target.complete(this.#uploadId, this.#etags, this.signal)
+    await this.#target.complete(await this.#begun(), this.#etags, this.signal)
     return stored
   }
 
@@ -113,7 +114,8 @@ class S3Upload {
     this.#failed.abort(error)
     // A part that arrives after the abort would stay.
     await Promise.allSettled(this.#sending)
-    if (this.#uploadId !== undefined) await this.#target.abort(this.#uploadId)
+    const uploadId = await this.#uploadId?.catch(() => undefined)
+    if (uploadId !== undefined) await this.#target.abort(uploadId)
     return this.#failed.signal.reason
   }
 
@@ -145,7 +147,7 @@ class S3Upload {
   async #sendFilled(): Promise<void> {
     const piece = this.#filling
     if (piece === undefined) return
-    this.#uploadId ??= await this.#target.begin(this.signal)
+    const uploadId = await this.#begun()
     while (this.#sending.size >= parallelPartsCount) await Promise.race(this.#sending)
     this.#failed.signal.throwIfAborted()
     const number = this.#etags.push('')
@@ -153,7 +155,7 @@ class S3Upload {
     this.#filling = undefined
     this.#filledBytes = 0
     const sending = this.#target
-      .sendPart(this.#uploadId, number, body, this.signal)
+      .sendPart(uploadId, number, body, this.signal)
       .then(etag => {
         this.#etags[number - 1] = etag
       })
@@ -164,6 +166,11 @@ class S3Upload {
     // Whoever waits for it next is told; until then it must not count as unhandled.
     sending.catch(error => this.#failed.abort(error))
     this.#sending.add(sending)
+  }
+
+  #begun(): Promise<string> {
+    this.#uploadId ??= this.#target.begin()
+    return this.#uploadId
   }
 
   #rest(): Buffer {

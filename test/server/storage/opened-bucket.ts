@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import type { S3Settings } from '../../../server/storage/s3-client.ts'
 import { S3Driver } from '../../../server/storage/s3-driver.ts'
 import type { Bucket } from '../../helpers/fake-s3/buckets.ts'
-import { type FakeOptions, FakeS3 } from '../../helpers/fake-s3/fake-s3.ts'
+import { type FakeOptions, FakeS3, fakeCredentials, fakeRegion } from '../../helpers/fake-s3/fake-s3.ts'
 
 /** A driver over a bucket of a fake S3. */
 export interface OpenedBucket {
@@ -22,8 +22,7 @@ export async function startFake(t: Test, options: FakeOptions = {}): Promise<Fak
 }
 
 export function settingsOf({ endpoint }: FakeS3): S3Settings {
-  const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' }
-  return { endpoint, region: 'us-east-1', isPathStyle: true, credentials }
+  return { endpoint, region: fakeRegion, isPathStyle: true, credentials: fakeCredentials }
 }
 
 export async function openBucket(

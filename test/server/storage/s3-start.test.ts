@@ -16,7 +16,7 @@ t.test('a bucket that will do is left as it was', async t => {
 })
 
 t.test('what will not do is named, with how to mend it, and nothing is left', async t => {
-  const fake = await startFake(t, { region: 'us-east-1', accessKeyId: 'key' })
+  const fake = await startFake(t)
   const { objects, uploads } = fake.makeBucket('bucket')
   const gone = await FakeS3.start()
   const { endpoint } = gone
@@ -37,6 +37,15 @@ t.test('what will not do is named, with how to mend it, and nothing is left', as
           credentials: { accessKeyId: 'wrong', secretAccessKey: 'secret' }
         }),
       /S3 does not know the access key: mend the credentials/
+    ],
+    [
+      'a secret that is not that of the key',
+      () =>
+        S3Driver.open('s3://bucket', {
+          ...settings,
+          credentials: { accessKeyId: 'key', secretAccessKey: 'wrong' }
+        }),
+      /the secret key is not that of the access key: mend AWS_SECRET_ACCESS_KEY/
     ],
     [
       'another region',
