@@ -30,8 +30,8 @@ export const mostParts = 10_000
 /** One upload sends so many parts at once, as long as others leave it the buffers. */
 const parallelPartsCount = 4
 
-/** Shared by all uploads of the process: 60 MiB, however many there are. */
-const buffers = new PartBuffers(partBytes, 12)
+/** Shared by all uploads of the process: 40 MiB, however many there are. */
+const buffers = new PartBuffers(partBytes, 8)
 
 /**
  * Streams bytes of unknown length to S3, hashing them on the way: small ones in one request, others in parts. They
