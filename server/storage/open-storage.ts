@@ -16,11 +16,11 @@ export interface StorageOptions {
 /** A bucket as S3 names them, and a prefix that a URL cannot bend. */
 const s3Pattern = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9][A-Za-z0-9._-]*)*\/?$/
 
-/** @throws Error when this is no URL of a store */
-export function checkStoreUrl(url: string): void {
+/** @param where the variable or flag that it comes from @throws Error when this is no URL of a store */
+export function checkStoreUrl(url: string, where = 'SPARK_STAGE_STORE'): void {
   if (/^file:\/\/\/./.test(url) || s3Pattern.test(url)) return
   throw new Error(
-    'SPARK_STAGE_STORE: expected file:///path, or s3://bucket/prefix with the letters, digits, ".", "_" and "-" ' +
+    `${where}: expected file:///path, or s3://bucket/prefix with the letters, digits, ".", "_" and "-" ` +
       `that may be in either, found ${quote(url)}`
   )
 }

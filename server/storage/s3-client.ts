@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { secondMs } from '../../shared/units.ts'
+import { retryEach } from './s3-retries.ts'
 import { StoreClock } from './store-clock.ts'
 
 /** Where a bucket is, and as whom to use it. What is left out comes from the SDK's own chain. */
@@ -36,7 +37,7 @@ export function createClient(settings: S3Settings): {
     ...(settings.region === undefined ? {} : { region: settings.region }),
     ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
     forcePathStyle: settings.isPathStyle ?? false,
-    maxAttempts: settings.maxAttempts ?? defaultAttempts,
+    retryStrategy: retryEach(settings.maxAttempts ?? defaultAttempts),
     // Every body is signed with its SHA-256, which S3 checks; another sum would only cost time.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

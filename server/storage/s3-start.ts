@@ -6,16 +6,11 @@ const noConditions =
   'the bucket ignores conditional writes (If-None-Match, If-Match): use AWS S3, or a store that has them'
 
 /**
- * Tries on a bucket everything that servers rely on, before anything is served from it, and leaves nothing there.
+ * Tries on a bucket what servers rely on, before anything is served from it, and leaves nothing there.
  *
- * @param tryUploadList begins an upload and looks for it
- * @returns what `tryUploadList` does
  * @throws StorageError that says what is wrong and how to mend it
  */
-export async function checkBucket(
-  store: StorageDriver,
-  tryUploadList: () => Promise<boolean>
-): Promise<boolean> {
+export async function checkBucket(store: StorageDriver): Promise<void> {
   const key = `probe-${randomUUID()}`
   await store.list('', '', 1)
   try {
@@ -30,5 +25,4 @@ export async function checkBucket(
   } finally {
     await store.delete([key])
   }
-  return tryUploadList()
 }

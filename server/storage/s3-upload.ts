@@ -13,7 +13,7 @@ export interface UploadTarget {
   begin(): Promise<string>
   /** Sends a part; its bytes may not change until then. @returns its ETag */
   sendPart(uploadId: string, number: number, body: Buffer, signal: AbortSignal): Promise<string>
-  complete(uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void>
+  complete(uploadId: string, etags: readonly string[]): Promise<void>
   /** Never fails: what it leaves is the sweep's. */
   abort(uploadId: string): Promise<void>
 }
@@ -101,7 +101,7 @@ class S3Upload {
     if (this.#filledBytes > 0) await this.#sendFilled()
     await Promise.all(this.#sending)
     this.#failed.signal.throwIfAborted()
-    await this.#target.complete(await this.#begun(), this.#etags, this.signal)
+    await this.#target.complete(await this.#begun(), this.#etags)
     return stored
   }
 

@@ -8,7 +8,8 @@ export interface StoredObject {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-interface Upload {
+/** A multipart upload that was begun and not finished. */
+export interface Upload {
   readonly key: string
   readonly metadata: Readonly<Record<string, string>>
   readonly parts: Map<number, Buffer>
@@ -17,11 +18,11 @@ interface Upload {
 /** One bucket: what S3 does, without HTTP. */
 export class Bucket {
   readonly objects = new Map<string, StoredObject>()
-  /** Begun and not finished, by id. */
+  /** Begun and not finished, by id, the oldest first. */
   readonly uploads = new Map<string, Upload>()
 
   put(key: string, body: Buffer, metadata: Readonly<Record<string, string>>): StoredObject {
-    const object = { body, metadata, etag: `"${md5(body)}"` }
+    const object = { body, metadata, etag: etagOf(body) }
     this.objects.set(key, object)
     return object
   }
@@ -32,24 +33,17 @@ export class Bucket {
     return id
   }
 
-  /** @returns undefined when a part is missing, or is not the one that is named */
-  complete(id: string, etags: readonly string[]): StoredObject | undefined {
-    const { key, metadata, parts } = this.uploads.get(id) ?? { key: '', metadata: {}, parts: new Map() }
-    const bodies = etags.map((etag, index) => {
-      const part = parts.get(index + 1)
-      return part !== undefined && `"${md5(part)}"` === etag ? part : undefined
-    })
-    if (bodies.includes(undefined)) return undefined
-    // A boundary: none is undefined here.
-    const whole = bodies as Buffer[]
-    const sums = Buffer.concat(whole.map(part => createHash('md5').update(part).digest()))
-    const object = { body: Buffer.concat(whole), metadata, etag: `"${md5(sums)}-${whole.length}"` }
+  /** Makes an object of an upload, of these of its parts. */
+  complete(id: string, { key, metadata }: Upload, bodies: readonly Buffer[]): StoredObject {
+    const sums = bodies.map(body => createHash('md5').update(body).digest())
+    const etag = `"${createHash('md5').update(Buffer.concat(sums)).digest('hex')}-${bodies.length}"`
+    const object = { body: Buffer.concat(bodies), metadata, etag }
     this.objects.set(key, object)
     this.uploads.delete(id)
     return object
   }
 }
 
-export function md5(bytes: Buffer): string {
-  return createHash('md5').update(bytes).digest('hex')
+export function etagOf(body: Buffer): string {
+  return `"${createHash('md5').update(body).digest('hex')}"`
 }

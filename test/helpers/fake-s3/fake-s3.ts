@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { Bucket } from './buckets.ts'
-import { answerRequest, errorAnswer, operationOf, type S3Answer, type S3Request } from './operations.ts'
+import { answerRequest, operationOf } from './operations.ts'
+import { errorAnswer, type S3Answer, S3Error, type S3Request } from './s3-answer.ts'
 
 /** What goes wrong with one request. */
 export type Fault =
@@ -34,12 +35,13 @@ export interface FakeOptions {
   /** Whether unfinished uploads are listed by any prefix, as AWS does; MinIO does for whole keys only. */
   readonly listsUploadsByPrefix?: boolean
   readonly ignoresConditions?: boolean
-  /** The only region and the only access key that it takes; any by default. */
-  readonly region?: string
-  readonly accessKeyId?: string
-  /** What its `Date` says, in milliseconds since the epoch. */
+  /** Its clock, in milliseconds since the epoch: what its `Date` says, and what signatures are dated by. */
   readonly now?: () => number
 }
+
+/** The only region and the only credentials that it takes. */
+export const fakeRegion = 'us-east-1'
+export const fakeCredentials = { accessKeyId: 'key', secretAccessKey: 'secret' }
 
 /** As much of S3 as the driver uses, in memory, with faults to order; `test/contract/s3-probes.ts` holds it to the real one. */
 export class FakeS3 {
@@ -108,10 +110,13 @@ export class FakeS3 {
     const url = new URL(message.url ?? '/', 'http://fake')
     const [, bucketName = '', ...path] = url.pathname.split('/')
     const key = decodeURIComponent(path.join('/'))
-    const operation = operationOf(message.method ?? '', key, url.searchParams, message.headers)
+    const method = message.method ?? ''
+    const operation = operationOf(method, key, url.searchParams, message.headers)
     const body = await buffer(message)
     const request: S3Request = {
       operation,
+      method,
+      path: url.pathname,
       key,
       query: url.searchParams,
       headers: message.headers,
@@ -127,12 +132,28 @@ export class FakeS3 {
       response.destroy()
       return
     }
-    const answer = typeof fault === 'object' ? errorAnswer(fault.status, fault.code) : this.#answer(request)
-    this.#send(response, message.method ?? '', answer, fault === 'cut')
+    const answer =
+      typeof fault === 'object' ? errorAnswer(new S3Error(fault.status, fault.code)) : this.#answer(request)
+    this.#send(response, method, answer, fault === 'cut')
   }
 
   #answer(request: S3Request): S3Answer {
-    return answerRequest(this.buckets, request, this.#options, this.#undeletable)
+    const { pageCount = 1000, listsUploadsByPrefix = false, ignoresConditions = false } = this.#options
+    return answerRequest(
+      request,
+      {
+        buckets: this.buckets,
+        undeletable: this.#undeletable,
+        pageCount,
+        listsUploadsByPrefix,
+        ignoresConditions
+      },
+      { ...fakeCredentials, region: fakeRegion, nowMs: this.#nowMs }
+    )
+  }
+
+  get #nowMs(): number {
+    return this.#options.now?.() ?? Date.now()
   }
 
   #takeFault(operation: string): Fault | undefined {
@@ -143,13 +164,14 @@ export class FakeS3 {
   }
 
   #send(response: ServerResponse, method: string, { status, headers, body }: S3Answer, isCut: boolean): void {
-    const date = new Date(this.#options.now?.() ?? Date.now()).toUTCString()
+    const date = new Date(this.#nowMs).toUTCString()
     const length = status === 204 ? {} : { 'content-length': body.length }
     response.writeHead(status, { date, ...length, ...headers })
     if (isCut) {
       response.write(body.subarray(0, body.length / 2), () => response.destroy())
       return
     }
+    // What HEAD refuses has no body, and so no code.
     response.end(method === 'HEAD' ? undefined : body)
   }
 }

@@ -229,6 +229,16 @@ t.test('an abort that fails does not hide why; the sweep gives the upload up', a
   t.same(keys(), [])
 })
 
+t.test('an upload that was finished or given up since it was listed is no failure', async t => {
+  const { driver, bucket, fake, keys } = await openBucket(t)
+  for (const name of ['a/0', 'a/1']) bucket.begin(`pre/fix/${name}`, {})
+  fake.fail('AbortMultipartUpload', { status: 404, code: 'NoSuchUpload' })
+
+  await driver.abortUnfinished('a/')
+
+  t.same(keys(), ['a/0 (unfinished)'], 'and the others are given up')
+})
+
 for (const listsUploadsByPrefix of [true, false]) {
   const where = listsUploadsByPrefix ? 'a store that lists them by prefix' : 'one that does not'
   t.test(`unfinished uploads of ${where} are found, also over many pages`, async t => {
@@ -308,6 +318,15 @@ t.test('a signed URL gives the bytes to whoever has it', async t => {
   t.equal(answer.status, 206)
   t.equal(await answer.text(), '234')
   t.match(url, /X-Amz-Expires=120&/)
+})
+
+t.test('a signed URL is dated by the clock of S3', async t => {
+  const { driver, bucket } = await openBucket(t, { now: () => Date.now() + 3_600_000 })
+  bucket.put('pre/fix/data/0', Buffer.from('0123456789'), {})
+
+  const answer = await fetch(await driver.presign('data/0', 120, 'text/plain'))
+
+  t.equal(await answer.text(), '0123456789')
 })
 
 t.test('the clock of S3 is known to the second', async t => {
