@@ -1,5 +1,6 @@
 import { type StagedFile, stagedFiles } from '../shared/manifest.ts'
 import { secondMs } from '../shared/units.ts'
+import { EntrySource } from './entry-source.ts'
 import { explainDiskError } from './fetch-error.ts'
 import { fetchFile } from './fetch-file.ts'
 import { fetchManifest } from './fetch-manifest.ts'
@@ -90,7 +91,8 @@ export async function fetchBundle(
   const startedMs = surroundings.nowMs()
   try {
     await using client = await HttpClient.open(options)
-    const summary = await layOut({ options, report, surroundings, client }, signal)
+    await using entries = new EntrySource(options, report, client)
+    const summary = await layOut({ options, report, surroundings, client, entries }, signal)
     return { ...summary, durationMs: Math.round(surroundings.nowMs() - startedMs) }
   } catch (error) {
     signal.throwIfAborted()
@@ -104,6 +106,7 @@ export interface FetchTask {
   readonly report: Report
   readonly surroundings: Surroundings
   readonly client: HttpClient
+  readonly entries: EntrySource
 }
 
 async function layOut(task: FetchTask, signal: AbortSignal): Promise<Omit<FetchSummary, 'durationMs'>> {

@@ -1,10 +1,9 @@
-import type { Readable } from 'node:stream'
 import { quote } from '../shared/errors.ts'
 import type { ExitCause } from '../shared/exit-codes.ts'
-import { entryPath } from '../shared/paths.ts'
+import type { EntryAnswer } from './entry-source.ts'
+import { explainNetworkError } from './explain-network-error.ts'
 import type { FetchTask } from './fetch-bundle.ts'
 import { TransientError } from './fetch-error.ts'
-import type { Answer } from './http-client.ts'
 import { PartFile } from './part-file.ts'
 import { persevere } from './persevere.ts'
 import type { MissingFile } from './staging-directory.ts'
@@ -16,7 +15,8 @@ import type { Tally } from './tally.ts'
  *
  * Why not undici's RetryAgent, which resumes too: once a body has begun, it can only fail on an answer other than the
  * awaited 206, and it drops that answer's body. A bundle revoked in the middle of a download would have no reason, and
- * a loop around it for 200, 412 and wrong digests would be needed anyway, with a second clock and a second backoff.
+ * a loop around it for 200, 412 and wrong digests would be needed anyway, with a second clock and a second backoff. Nor
+ * could it resume after a redirect: each time, the server has to be asked where the bytes are.
  *
  * @throws FetchError
  */
@@ -40,6 +40,8 @@ class Download {
   readonly #tally: Tally
   /** The most bytes that were ever there: only what lies beyond is progress. */
   #mostBytes: number
+  /** The host whose bytes arrive, when they are not the server's own. */
+  #bucket: string | undefined
 
   constructor(task: FetchTask, file: MissingFile, part: PartFile, tally: Tally) {
     this.#task = task
@@ -51,6 +53,24 @@ class Download {
   }
 
   async attempt(progressed: () => void, signal: AbortSignal): Promise<void> {
+    const mostBytes = this.#mostBytes
+    this.#bucket = undefined
+    try {
+      await this.#bring(progressed, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      const explained = explainNetworkError(error, this.#file.path, undefined)
+      // A bucket that was cut off in the middle is as good as before; one that brings nothing, or nonsense, is not.
+      if (this.#bucket !== undefined && explained instanceof TransientError) {
+        const { failure } = explained
+        const isUseless = failure.exit === 'damaged' || this.#mostBytes === mostBytes
+        if (isUseless) this.#task.entries.avoidBucket(this.#file.path, this.#bucket, failure.found)
+      }
+      throw error
+    }
+  }
+
+  async #bring(progressed: () => void, signal: AbortSignal): Promise<void> {
     const { sizeBytes, sha256 } = this.#file
     if (this.#part.sizeBytes > sizeBytes) await this.#startAnew()
     if (this.#part.sizeBytes < sizeBytes) {
@@ -73,12 +93,10 @@ class Download {
   }
 
   /** A body that begins exactly where the part ends; a server that ignores `Range` makes the part begin again. */
-  async #askForRest(signal: AbortSignal): Promise<Readable> {
-    const { path, sha256 } = this.#file
-    const { namespace, bundleId } = this.#task.options
+  async #askForRest(signal: AbortSignal): Promise<EntryAnswer['body']> {
     const fromBytes = this.#part.sizeBytes
-    const headers = { 'if-match': `"${sha256}"`, ...(fromBytes > 0 && { range: `bytes=${fromBytes}-` }) }
-    const answer = await this.#task.client.get(path, entryPath(namespace, bundleId, path), headers, signal)
+    const answer = await this.#task.entries.ask(this.#file, fromBytes, signal)
+    this.#bucket = answer.bucket
     const failure = this.#misfit(answer, fromBytes)
     if (failure !== undefined) answer.body.destroy()
     if (failure !== undefined || answer.statusCode === 200) await this.#startAnew()
@@ -86,7 +104,7 @@ class Download {
     return answer.body
   }
 
-  #misfit({ statusCode, headers }: Answer, fromBytes: number): TransientError | undefined {
+  #misfit({ statusCode, headers }: EntryAnswer, fromBytes: number): TransientError | undefined {
     const { sizeBytes } = this.#file
     if (statusCode === 200) {
       const found = headers['content-length'] ?? `${sizeBytes}`

@@ -29,8 +29,16 @@ export class HttpClient implements AsyncDisposable {
   readonly #server: URL
   readonly #token: string | undefined
   readonly #scheme: string
+  /** PEM text of the only authorities that are trusted; undefined means those of Node. */
+  readonly ca: string | undefined
 
-  private constructor(dispatcher: Dispatcher, server: URL, token: string | undefined, scheme: string) {
+  private constructor(
+    dispatcher: Dispatcher,
+    { server, ca }: { readonly server: URL; readonly ca: string | undefined },
+    token: string | undefined,
+    scheme: string
+  ) {
+    this.ca = ca
     this.#dispatcher = dispatcher
     this.#server = server
     this.#token = token
@@ -54,24 +62,18 @@ export class HttpClient implements AsyncDisposable {
       throw new FetchError({ exit: 'usage', subject: `server ${server.host}`, expected, found: 'http' })
     }
     const token = tokenFile === undefined ? undefined : await readToken(tokenFile)
-    const authorities = caFile === undefined ? {} : { ca: await readAuthorities(caFile) }
-    // Late, because it is most of the program's start, and a wrong option can be told without it.
-    const { Agent, interceptors, ProxyAgent } = await import('undici')
-    const named = servername === undefined ? {} : { servername }
-    const connect = { timeout: stallMs, ...authorities, ...named }
-    const common = { allowH2: false, headersTimeout: stallMs, bodyTimeout: stallMs }
-    const agent =
-      proxy === undefined
-        ? new Agent({ ...common, connect })
-        : new ProxyAgent({ ...common, uri: proxy.href, requestTls: connect, proxyTls: { timeout: stallMs } })
+    const ca = caFile === undefined ? undefined : await readAuthorities(caFile)
+    const dispatcher = await openDispatcher({ ca, servername, proxy, stallMs })
+    const { interceptors } = await import('undici')
     const follow = interceptors.redirect({ maxRedirections: token === undefined ? maxRedirectsCount : 0 })
-    return new HttpClient(agent.compose(follow), server, token, scheme)
+    return new HttpClient(dispatcher.compose(follow), { server, ca }, token, scheme)
   }
 
   /**
    * One attempt, nothing is asked again.
    *
    * @param subject names the thing in errors
+   * @param other a status beside those that the caller takes
    * @returns an answer with a status of 2xx, 412 or 416: the caller decides which it takes
    * @throws FetchError when asking again cannot help, TransientError when the server says that it may, and undici's
    *   errors as they are
@@ -80,7 +82,8 @@ export class HttpClient implements AsyncDisposable {
     subject: string,
     path: string,
     headers: Readonly<Record<string, string>>,
-    signal: AbortSignal
+    signal: AbortSignal,
+    other?: number
   ): Promise<Answer> {
     const answer = await this.#dispatcher.request({
       origin: this.#server.origin,
@@ -92,7 +95,7 @@ export class HttpClient implements AsyncDisposable {
     // Whoever reads the body is told its errors; dropping it unread is one to undici, and would end the process.
     answer.body.on('error', () => {})
     const { statusCode } = answer
-    if ((statusCode >= 200 && statusCode < 300) || statusCode === 412 || statusCode === 416) return answer
+    if ((statusCode >= 200 && statusCode < 300) || [412, 416, other].includes(statusCode)) return answer
     throw await explainStatus(subject, answer, this.#token)
   }
 
@@ -103,4 +106,33 @@ export class HttpClient implements AsyncDisposable {
   #authorization(): Readonly<Record<string, string>> {
     return this.#token === undefined ? {} : { authorization: this.#scheme + this.#token }
   }
+}
+
+/** How connections are made. */
+export interface ConnectionOptions {
+  /** PEM text of the only authorities to trust; undefined means those of Node. */
+  readonly ca?: string | readonly string[] | undefined
+  readonly servername?: string | undefined
+  readonly proxy?: URL | undefined
+  /** How long a connection, the begin of an answer, or more of it may take. */
+  readonly stallMs: number
+}
+
+/** Loads undici only now: it is most of the program's start, and a wrong option can be told without it. */
+export async function openDispatcher({
+  ca,
+  servername,
+  proxy,
+  stallMs
+}: ConnectionOptions): Promise<Dispatcher> {
+  const { Agent, ProxyAgent } = await import('undici')
+  const connect = {
+    timeout: stallMs,
+    ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }),
+    ...(servername === undefined ? {} : { servername })
+  }
+  const common = { allowH2: false, headersTimeout: stallMs, bodyTimeout: stallMs }
+  return proxy === undefined
+    ? new Agent({ ...common, connect })
+    : new ProxyAgent({ ...common, uri: proxy.href, requestTls: connect, proxyTls: { timeout: stallMs } })
 }

@@ -175,6 +175,12 @@ export function loadStorePlace(env: NodeJS.ProcessEnv = process.env): StorePlace
   return storePlace(readConfig(env))
 }
 
+/** A store that a flag of a command names. @throws Error that names the flag, or every bad variable */
+export function namedStorePlace(flag: string, url: string, env: NodeJS.ProcessEnv = process.env): StorePlace {
+  checkStoreUrl(url, flag)
+  return { ...loadStorePlace(env), url: url.replace(/\/+$/, '') }
+}
+
 /** Where the store of a checked configuration is. */
 export function storePlace(config: Config): StorePlace {
   return {

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { exitCodes } from '../shared/exit-codes.ts'
-import { helpText, readCommand } from './options.ts'
+import { helpText, readCommand, readCopyUrls } from './options.ts'
 
 // Bytes pass through here as short-lived buffers. A young generation that grows with them would cost 20 MiB and save
 // nothing; it has to be told before the rest is loaded.
@@ -13,19 +13,23 @@ const commands = {
     await serve(loadConfig())
   },
   verify: async () => {
-    const stop = new AbortController()
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
-      // Once: a second Ctrl-C ends the program the hard way.
-      process.once(name, () => {
-        process.exitCode = 128 + constants.signals[name]
-        stop.abort()
-      })
-    }
+    const signal = onStop()
     const [{ loadStorePlace }, { verifyCommand }] = await Promise.all([
       import('./config.ts'),
       import('./verify-command.ts')
     ])
-    const cause = await verifyCommand(loadStorePlace(), process, stop.signal)
+    const cause = await verifyCommand(loadStorePlace(), process, signal)
+    process.exitCode ??= exitCodes[cause].code
+  },
+  copy: async () => {
+    const urls = readCopyUrls(process.argv.slice(3))
+    const signal = onStop()
+    const [{ namedStorePlace }, { copyCommand }] = await Promise.all([
+      import('./config.ts'),
+      import('./copy-command.ts')
+    ])
+    const places = { from: namedStorePlace('--from', urls.from), to: namedStorePlace('--to', urls.to) }
+    const cause = await copyCommand(places, process, signal)
     process.exitCode ??= exitCodes[cause].code
   },
   help: async () => void process.stdout.write(helpText),
@@ -41,4 +45,16 @@ try {
   // A boundary: nothing but Errors is thrown here.
   process.stderr.write(`spark-stage-server: ${(error as Error).message}\n`)
   process.exitCode = exitCodes.usage.code
+}
+
+/** Aborts at the first Ctrl-C or SIGTERM; a second one ends the program the hard way. */
+function onStop(): AbortSignal {
+  const stop = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      process.exitCode = 128 + constants.signals[name]
+      stop.abort()
+    })
+  }
+  return stop.signal
 }

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { secondMs } from '../shared/units.ts'
 import { createApp } from './app.ts'
 import { type Config, storePlace } from './config.ts'
+import { refuseUnfinishedCopy } from './staging/copying/copy-mark.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { ensureKey } from './tokens/key-ring.ts'
 
@@ -15,6 +16,10 @@ import { ensureKey } from './tokens/key-ring.ts'
 export async function serve(config: Config): Promise<void> {
   const { url: storeUrl, s3 } = storePlace(config)
   const store = await openStorage(storeUrl, { s3 })
+  await refuseUnfinishedCopy(store).catch(async (error: Error) => {
+    await store.close()
+    throw error
+  })
   const app = await createApp(config, { store, keysDirectory: await findKeys(config) })
   const delay = (config.SPARK_STAGE_DRAIN_SECONDS + 10) * secondMs
   const grace = closeWithGrace({ delay, logger: app.server.log }, async ({ signal }) => {

@@ -34,23 +34,30 @@ export async function verifyCommand(
   now = () => performance.now()
 ): Promise<ExitCause> {
   const store = await openExistingStorage(url, { s3 })
-  const look = async () => {
-    const report = await openReport(stderr.isTTY === true ? 'bar' : 'lines', stderr, now)
-    const shown = new ShownReport(report, stdout, now)
-    const summary = await verifyStore(store, shown, signal).finally(() => shown.end())
-    if (isWrong(summary.ledger)) await setRight(store, summary.ledger)
-    stdout.write(describeSummary(summary))
-    const { damaged, orphan, unmarked } = summary.findings
-    return damaged + orphan + unmarked === 0 ? 'ok' : 'unsound'
-  }
   const fail = (error: Error) => {
     const why = signal.aborted ? 'stopped before the end' : error.message
     stderr.write(`spark-stage-server: ${why}; nothing was changed\n`)
     return 'internal' as const
   }
-  return look()
+  return showVerification(store, { stdout, stderr }, signal, now)
     .catch(fail)
     .finally(() => store.close())
+}
+
+/** Looks at an open store, and shows what is wrong with it. @throws StorageError when it cannot be looked at to the end */
+export async function showVerification(
+  store: StorageDriver,
+  { stdout, stderr }: Terminal,
+  signal: AbortSignal,
+  now: () => number
+): Promise<'ok' | 'unsound'> {
+  const report = await openReport(stderr.isTTY === true ? 'bar' : 'lines', stderr, now)
+  const shown = new ShownReport(report, stdout, now)
+  const summary = await verifyStore(store, shown, signal).finally(() => shown.end())
+  if (isWrong(summary.ledger)) await setRight(store, summary.ledger)
+  stdout.write(describeSummary(summary))
+  const { damaged, orphan, unmarked } = summary.findings
+  return damaged + orphan + unmarked === 0 ? 'ok' : 'unsound'
 }
 
 /** What each namespace is counted with follows from its leases; nobody else writes it while this has the store. */

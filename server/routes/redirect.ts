@@ -22,7 +22,7 @@ export function canRedirect(
 ): boolean {
   if (method !== 'GET' || start === end || headers['x-spark-stage-redirect'] === 'no') return false
   if (conditions.some(name => headers[name] !== undefined)) return false
-  return status === 206 ? /^bytes=\d+-\d*$/.test(headers.range ?? '') : headers.range === undefined
+  return status === 206 ? /^bytes=\d+-\d*$/.test(String(headers.range)) : headers.range === undefined
 }
 
 /** Sends a client to the bucket. The URL is a secret: it is in this header, and nowhere else. */

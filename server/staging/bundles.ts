@@ -61,7 +61,7 @@ export class Bundles {
     if (!isCommitted(lease)) throw gone(bundleId, 'never committed')
     // A lease that is over and kept is its owner's to renew.
     if (!isKept && this.#isWorthRenewal(lease)) await this.#keep(bundleId)
-    return currentManifest(this.#context, namespace, bundleId, lease.attempt)
+    return currentManifest(this.#context, bundleId, lease)
   }
 
   /**

@@ -1,5 +1,5 @@
 import { StorageError } from '../storage/storage-driver.ts'
-import { refuseGone } from './lease.ts'
+import { type Lease, refuseGone } from './lease.ts'
 import type { StoredManifest } from './manifests.ts'
 import type { StagingContext } from './staging-context.ts'
 
@@ -11,12 +11,11 @@ import type { StagingContext } from './staging-context.ts'
  */
 export async function currentManifest(
   { leases, manifests, clock }: StagingContext,
-  namespace: string,
   bundleId: string,
-  attempt: number
+  lease: Lease
 ): Promise<StoredManifest> {
-  const manifest = await manifests.find({ bundleId, attempt })
+  const manifest = await manifests.find({ bundleId, attempt: lease.attempt }, lease)
   if (manifest !== undefined) return manifest
-  refuseGone(await leases.get(namespace, bundleId), bundleId, clock.now())
+  refuseGone(await leases.get(lease.namespace, bundleId), bundleId, clock.now())
   throw new StorageError('broken', `manifest of ${bundleId} is missing though its lease promises it`)
 }

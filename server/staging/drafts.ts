@@ -78,7 +78,7 @@ export class Drafts {
       if ((await leases.find(bundleId))?.state === 'committed') await usage.drop(account)
       await manifests.create({ bundleId, attempt, namespace, createdAt, entries })
       await store.create(indexKey(namespace, bundleId), '')
-      const manifest = await currentManifest(this.#context, namespace, bundleId, attempt)
+      const manifest = await currentManifest(this.#context, bundleId, begun.lease)
       return { bundleId, missing: await this.#claimAll(uploader, manifest) }
     } catch (error) {
       // With a key the draft waits for the request to be repeated, until its lease ends.
@@ -205,7 +205,7 @@ export class Drafts {
     refuseGone(lease, bundleId, nowMs)
     if (lease.state === 'committed') throw new StagingError('STAGE_ERR_COMMITTED', { subject: bundleId })
     if (lease.declaredSha256 === undefined) throw uploadRunning(lease, nowMs)
-    const manifest = await this.#context.manifests.find({ bundleId, attempt })
+    const manifest = await this.#context.manifests.find({ bundleId, attempt }, lease)
     // A crash between the lease and the manifest: nobody was told of this draft.
     if (manifest === undefined) throw new StagingError('STAGE_ERR_NOT_FOUND', { subject: bundleId })
     return manifest

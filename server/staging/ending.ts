@@ -37,8 +37,8 @@ export async function removeEnded(
 export async function removeAttempts(context: StagingContext, bundleId: string, lease: Lease): Promise<void> {
   const { store, manifests, hints } = context
   for (let attempt = 0; attempt <= lease.attempt; attempt += 1) {
-    const manifest = await manifests.find({ bundleId, attempt })
-    manifests.forget({ bundleId, attempt })
+    const manifest = await manifests.find({ bundleId, attempt }, lease)
+    manifests.forget({ bundleId, attempt }, lease)
     if (manifest !== undefined) await hints.forget(lease.namespace, manifest)
     await removeBytes(store, { bundleId, attempt })
   }

@@ -1,17 +1,20 @@
 import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { type Attempt, dataKey, hintKey } from './keys.ts'
+import type { Leases } from './leases.ts'
 import type { Manifests, StoredEntry, StoredManifest } from './manifests.ts'
 
 /**
  * Where the bytes of a namespace were seen last, so that nobody sends them twice. A hint is only where to look: what
- * counts is the manifest of the bundle it names, and that the bytes are still there.
+ * counts is the lease and the manifest of the bundle it names, and that the bytes are still there.
  */
 export class Hints {
   readonly #store: StorageDriver
+  readonly #leases: Leases
   readonly #manifests: Manifests
 
-  constructor(store: StorageDriver, manifests: Manifests) {
+  constructor(store: StorageDriver, leases: Leases, manifests: Manifests) {
     this.#store = store
+    this.#leases = leases
     this.#manifests = manifests
   }
 
@@ -19,7 +22,9 @@ export class Hints {
   async claim(namespace: string, to: Attempt, entry: StoredEntry): Promise<boolean> {
     const from = parseHint((await readIfThere(this.#store, hintKey(namespace, entry.sha256)))?.text)
     if (from === undefined || from.bundleId === to.bundleId) return false
-    const manifest = await this.#manifests.find(from)
+    const lease = await this.#leases.find(from.bundleId)
+    if (lease === undefined) return false
+    const manifest = await this.#manifests.find(from, lease)
     if (manifest?.namespace !== namespace) return false
     const source = manifest.entries.find(
       ({ sha256, sizeBytes }) => sha256 === entry.sha256 && sizeBytes === entry.sizeBytes

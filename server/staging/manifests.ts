@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Entry, Manifest } from '../../shared/manifest.ts'
 import { readIfThere, type StorageDriver } from '../storage/storage-driver.ts'
 import { type Attempt, manifestKey } from './keys.ts'
+import type { Lease } from './lease.ts'
 
 /** An entry, and the number of the data object that holds its bytes; entries with equal bytes share one. */
 export interface StoredEntry extends Entry {
@@ -13,10 +14,15 @@ export interface StoredManifest extends Omit<Manifest, 'entries'>, Attempt {
   readonly entries: readonly StoredEntry[]
 }
 
+type BundleBegin = Pick<Lease, 'createdAtMs'>
+
 /** How many entries of manifests are remembered in all: about 25 MB. */
 const rememberedEntriesCount = 50_000
 
-/** Manifests in the store: written once, so what was read can be remembered. */
+/**
+ * Manifests in the store: written once, so what was read can be remembered, for as long as it is the same bundle. Its id
+ * may come again, much later, for other entries, and another server may be the one who knows that it has ended.
+ */
 export class Manifests {
   readonly #store: StorageDriver
   readonly #remembered = new LRUCache<string, StoredManifest>({
@@ -33,23 +39,31 @@ export class Manifests {
     await this.#store.create(manifestKey(manifest), JSON.stringify(manifest))
   }
 
-  /** @returns undefined when there is none */
-  async find(attempt: Attempt): Promise<StoredManifest | undefined> {
+  /**
+   * @param lease of the bundle as it is now: by the time of its beginning one bundle of an id is told from the next
+   * @returns undefined when there is none
+   */
+  async find(attempt: Attempt, lease: BundleBegin): Promise<StoredManifest | undefined> {
     const key = manifestKey(attempt)
-    const remembered = this.#remembered.get(key)
+    const remembered = this.#remembered.get(nameOf(attempt, lease))
     if (remembered !== undefined) return remembered
     const found = await readIfThere(this.#store, key)
     if (found === undefined) return undefined
     // A boundary: only this class writes these objects.
     const manifest = JSON.parse(found.text) as StoredManifest
-    this.#remembered.set(key, manifest)
+    this.#remembered.set(nameOf(attempt, lease), manifest)
     return manifest
   }
 
-  /** Called when a bundle ends: its id may come again, much later, for other entries. */
-  forget(attempt: Attempt): void {
-    this.#remembered.delete(manifestKey(attempt))
+  /** Called when a bundle ends: nobody asks for it again. */
+  forget(attempt: Attempt, lease: BundleBegin): void {
+    this.#remembered.delete(nameOf(attempt, lease))
   }
+}
+
+/** Under what a manifest is remembered. */
+function nameOf(attempt: Attempt, { createdAtMs }: BundleBegin): string {
+  return `${manifestKey(attempt)} ${createdAtMs}`
 }
 
 /** What the outside may know of a stored manifest. */

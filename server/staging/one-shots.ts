@@ -214,7 +214,7 @@ export class OneShots {
     files: AsyncIterable<ArrivingFile>
   ): Promise<StagedBundle> {
     const arrived = await receiveFiles(files, this.#context.limits, ({ source }) => digest(source))
-    const { entries } = await currentManifest(this.#context, lease.namespace, bundleId, lease.attempt)
+    const { entries } = await currentManifest(this.#context, bundleId, lease)
     if (!isDeepStrictEqual(layOut(arrived), publicEntries(entries)))
       throw new StagingError('STAGE_ERR_KEY_REUSED')
     return { bundleId, lease, entries }

@@ -34,7 +34,7 @@ export function createStaging(
 ): Staging {
   const leases = new Leases(store)
   const manifests = new Manifests(store)
-  const hints = new Hints(store, manifests)
+  const hints = new Hints(store, leases, manifests)
   const usage = new Usage(store, clock.wait)
   const context = { store, clock, times, limits, leases, manifests, hints, usage, owners }
   return {

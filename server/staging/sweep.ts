@@ -127,7 +127,7 @@ export class Sweep {
    * @returns undefined when a lease has come up just now: then it is not this sweep's business
    */
   async #settleUnborn(bundleId: string): Promise<Lease | undefined> {
-    const { leases, clock } = this.#context
+    const { store, leases, clock, times } = this.#context
     const nowMs = clock.now()
     const unborn = {
       namespace: '',
@@ -137,6 +137,8 @@ export class Sweep {
       expiresAtMs: nowMs
     }
     const lease = ended({ ...unborn, state: 'draft' }, 'failed', nowMs)
+    // The marker may be gone by now, with a draft that was discarded.
+    for (const atMs of nextLooksMs(lease, times)) await store.create(dueKey(atMs, bundleId), '')
     return (await leases.create(bundleId, lease)) ? leases.find(bundleId) : undefined
   }
 

@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { backoffMs } from '../../shared/backoff.ts'
-import { secondMs } from '../../shared/units.ts'
 import { readIfThere, type StorageDriver, StorageError } from '../storage/storage-driver.ts'
 import { usageKey } from './keys.ts'
 
@@ -57,9 +57,9 @@ const empty: Ledger = { held: {}, open: {} }
 /** Nobody loses this many races in a row against servers that each have something to say. */
 const maxSwapTries = 50
 
-/** How long whoever lost a race waits at most, in ms: at first as long as a swap may take, later longer. */
-const firstWaitMs = 25
-const longestWaitMs = secondMs
+/** How long whoever lost a race waits at most, in ms: first about as long as a swap takes, then longer. */
+const firstWaitMs = 50
+const longestWaitMs = 250
 
 /**
  * The ledger in the store, changed only by swapping what was read. Changes that are asked for while a swap is under way
@@ -196,7 +196,8 @@ export class Usage {
       const before = parse(current?.text)
       const { ledger, refusals } = applyAll(before, batch)
       if (ledger === before) return refusals
-      const text = JSON.stringify(ledger)
+      // No text comes twice: a swap that a slow network still holds can never fit again.
+      const text = JSON.stringify({ ...ledger, swappedAs: randomUUID() })
       const isSwapped =
         current === undefined
           ? await this.#store.create(usageKey, text)

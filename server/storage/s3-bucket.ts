@@ -84,9 +84,9 @@ export class S3Bucket {
     const timer = setTimeout(() => late.abort(), answerMs * attemptsCount)
     const abortSignal = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
     try {
-      return await ask(this.client, { abortSignal, requestTimeout: answerMs })
-    } catch (error) {
-      throw signal?.aborted === true ? error : toStorageError(error, doing)
+      return await ask(this.client, { abortSignal, requestTimeout: answerMs }).catch(error => {
+        throw signal?.aborted === true ? error : toStorageError(error, doing)
+      })
     } finally {
       clearTimeout(timer)
     }

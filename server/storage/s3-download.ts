@@ -40,11 +40,10 @@ async function nextChunk(
   const giveUp = () => body.destroy(new Error(`nothing came for ${longestSilenceMs} ms`))
   const timer = setTimeout(giveUp, longestSilenceMs)
   try {
-    const { value, done } = await chunks.next()
+    const { value, done } = await chunks.next().catch(error => {
+      throw error.name === 'AbortError' ? error : toStorageError(error, `read ${key}`)
+    })
     return done === true ? undefined : value
-  } catch (error) {
-    // A boundary: a stream fails with Errors only.
-    throw (error as Error).name === 'AbortError' ? error : toStorageError(error, `read ${key}`)
   } finally {
     clearTimeout(timer)
   }

@@ -133,7 +133,7 @@ export class S3Driver implements StorageDriver {
     const answer = await this.#bucket.ask(`look at ${key}`, (client, options) => client.send(list, options))
     const first = answer.Contents?.[0]
     if (first?.Key !== Key) throw new StorageError('not-found', `look at ${key}: not found`)
-    return first.Size ?? 0
+    return Number(first.Size)
   }
 
   create(key: string, text: string): Promise<boolean> {
@@ -144,7 +144,7 @@ export class S3Driver implements StorageDriver {
     const get = new GetObjectCommand(this.#bucket.at(key))
     return this.#bucket.ask(`read ${key}`, async (client, options) => {
       const { Body, ETag } = await client.send(get, options)
-      return { text: (await Body?.transformToString()) ?? '', version: String(ETag) }
+      return { text: String(await Body?.transformToString()), version: String(ETag) }
     })
   }
 
@@ -243,9 +243,10 @@ export class S3Driver implements StorageDriver {
         await this.#bucket.ask(`write ${key}`, (client, options) => client.send(put, options))
         return true
       } catch (error) {
-        if (!(error instanceof StorageError)) throw error
-        if (error.failure === 'not-found') return false
-        const { status, attemptsCount } = readFailure(error.cause)
+        // A boundary: nobody aborts this, so S3 has refused or failed.
+        const { failure, cause } = error as StorageError
+        if (failure === 'not-found') return false
+        const { status, attemptsCount } = readFailure(cause)
         const isRepeated = attemptsCount > 1 || conflicts > 0
         if (status === 412) return isRepeated && this.#bucket.isWrittenBy(place, writer)
         if (status !== 409 || conflicts === maxConflicts) throw error

@@ -146,12 +146,13 @@ function isUploadGone(error: unknown): boolean {
 /** Begins an upload, looks whether its folder lists it, and gives it up. */
 export async function isListedByPrefix(bucket: S3Bucket): Promise<boolean> {
   const folder = `probe-${randomUUID()}/`
-  const target = uploadTarget(bucket, bucket.at(`${folder}x`))
-  const uploadId = await target.begin()
+  const place = bucket.at(`${folder}x`)
+  const UploadId = await uploadTarget(bucket, place).begin()
   try {
     for await (const _upload of unfinishedUploads(bucket, folder, true)) return true
     return false
   } finally {
-    await target.abort(uploadId)
+    // A right that is missing for this would leave something behind with every upload that fails.
+    await abortUpload(bucket, { Key: place.Key, UploadId })
   }
 }

@@ -45,11 +45,9 @@ export async function uploadStream(
 ): Promise<StoredBytes> {
   const limitBytes = Math.min(expected.limitBytes, mostParts * partBytes)
   const upload = new S3Upload(target, { ...expected, limitBytes }, signal)
+  const sent = pipeline(source, chunks => upload.take(chunks), { signal: upload.signal })
   try {
-    await pipeline(source, chunks => upload.take(chunks), { signal: upload.signal })
-    return await upload.finish()
-  } catch (error) {
-    throw await upload.giveUp(error)
+    return await sent.then(() => upload.finish()).catch(error => upload.giveUp(error))
   } finally {
     upload.letGo()
   }
@@ -98,7 +96,7 @@ class S3Upload {
       await this.#target.putWhole(this.#rest(), this.signal)
       return stored
     }
-    if (this.#filledBytes > 0) await this.#sendFilled()
+    if (this.#filling !== undefined) await this.#sendFilled(this.#filling)
     await Promise.all(this.#sending)
     this.#failed.signal.throwIfAborted()
     await this.#target.complete(await this.#begun(), this.#etags)
@@ -108,15 +106,15 @@ class S3Upload {
   /**
    * Leaves nothing in S3; resolves when nothing of this is under way any more.
    *
-   * @returns what failed first
+   * @throws what failed first
    */
-  async giveUp(error: unknown): Promise<unknown> {
+  async giveUp(error: unknown): Promise<never> {
     this.#failed.abort(error)
     // A part that arrives after the abort would stay.
     await Promise.allSettled(this.#sending)
     const uploadId = await this.#uploadId?.catch(() => undefined)
     if (uploadId !== undefined) await this.#target.abort(uploadId)
-    return this.#failed.signal.reason
+    throw this.#failed.signal.reason
   }
 
   letGo(): void {
@@ -125,35 +123,36 @@ class S3Upload {
   }
 
   async #gather(bytes: Buffer): Promise<void> {
+    let filling = this.#filling ?? (await this.#takeBuffer())
+    this.#filledBytes += Buffer.concat(this.#small.splice(0)).copy(filling, this.#filledBytes)
     let rest = bytes
-    if (this.#filling === undefined) {
-      this.#filling = await buffers.take(this.signal)
-      this.#filledBytes = 0
-      const before = Buffer.concat(this.#small.splice(0))
-      this.#filledBytes += before.copy(this.#filling)
-      this.#smallBytes = 0
-    }
     while (rest.length > 0) {
-      if (this.#filling === undefined || this.#filledBytes === partBytes) await this.#sendFilled()
-      this.#filling ??= await buffers.take(this.signal)
-      const copied = rest.copy(this.#filling, this.#filledBytes)
+      if (this.#filledBytes === partBytes) {
+        await this.#sendFilled(filling)
+        filling = await this.#takeBuffer()
+      }
+      const copied = rest.copy(filling, this.#filledBytes)
       this.#filledBytes += copied
       rest = rest.subarray(copied)
     }
     releaseChunk(bytes)
   }
 
+  async #takeBuffer(): Promise<Buffer> {
+    const filling = await buffers.take(this.signal)
+    this.#filling = filling
+    this.#filledBytes = 0
+    return filling
+  }
+
   /** Starts to send the buffer that is full, once not too many parts are under way. */
-  async #sendFilled(): Promise<void> {
-    const piece = this.#filling
-    if (piece === undefined) return
+  async #sendFilled(piece: Buffer): Promise<void> {
     const uploadId = await this.#begun()
     while (this.#sending.size >= parallelPartsCount) await Promise.race(this.#sending)
     this.#failed.signal.throwIfAborted()
     const number = this.#etags.push('')
     const body = piece.subarray(0, this.#filledBytes)
     this.#filling = undefined
-    this.#filledBytes = 0
     const sending = this.#target
       .sendPart(uploadId, number, body, this.signal)
       .then(etag => {

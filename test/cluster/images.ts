@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { onceCached } from './once-cached.ts'
 import { cacheFolder, ownPath } from './paths.ts'
 import { runCommand } from './run-command.ts'
@@ -34,6 +34,17 @@ export async function buildImages(): Promise<readonly ImageArchive[]> {
     sparks.push({ name: sparkImage(version), archive: await buildImage('spark', more) })
   }
   return [{ name: pauseImage, archive: await buildPause() }, ...sparks]
+}
+
+export const minioImage = `${imagePrefix}/minio:1`
+
+/** An S3 store. @param program MinIO's, in a folder that is called by its version */
+export async function buildMinio(program: string): Promise<string> {
+  return await buildImage('minio', {
+    base: await buildBase(),
+    version: basename(dirname(program)).replace('minio-', ''),
+    prepare: async context => await copyFile(program, join(context, 'minio'))
+  })
 }
 
 /** What keeps a pod's namespaces. */

@@ -2,6 +2,7 @@ import t from 'tap'
 import { type Config, configSchema, loadConfig } from '../../server/config.ts'
 import { readImageFile } from './image-file.ts'
 import {
+  jsonPatchesOf,
   type Manifest,
   namedBy,
   onlyManifest,
@@ -26,7 +27,7 @@ const component = (name: string) => kustomization(`components/${name}`)
 const instances: Readonly<Record<string, readonly Manifest[]>> = {
   'the base': [kustomization('base')],
   ...Object.fromEntries(
-    ['local-disk', 'ttl-only', 'ingress', 'nodeport'].map(name => {
+    ['local-disk', 'ttl-only', 'ingress', 'nodeport', 's3'].map(name => {
       const parts = kustomization(`overlays/${name}`)['components'] as readonly string[]
       return [name, [kustomization('base'), ...parts.map(part => component(part.replace(/.*\//, '')))]]
     })
@@ -61,25 +62,35 @@ t.test('manifests set nothing but variables of the server', async t => {
 for (const [name, parts] of Object.entries(instances)) {
   const settings: Readonly<Record<string, string>> = Object.assign({}, ...parts.map(settingsOf))
   const pods = [pod, ...parts.flatMap(patchesOf).flatMap(({ spec }) => spec?.template?.spec ?? [])]
-  const mounts = pods
-    .flatMap(({ containers = [] }) => containers)
-    .flatMap(({ volumeMounts = [] }) => volumeMounts)
-  const volumes = pods.flatMap(({ volumes = [] }) => volumes)
+  const mounts = merged(
+    pods.flatMap(({ containers = [] }) => containers).flatMap(({ volumeMounts = [] }) => volumeMounts),
+    'mountPath'
+  )
+  const volumes = merged(
+    pods.flatMap(({ volumes = [] }) => volumes),
+    'name'
+  )
 
   t.test(`the server starts with the settings of ${name}`, async t => {
     t.doesNotThrow(() => loadConfig({ ...image.pairs('ENV'), ...settings }))
   })
 
   t.test(`every file that the settings of ${name} name is on a volume that is mounted`, async t => {
-    const { SPARK_STAGE_STORE: store = '' } = image.pairs('ENV')
+    const { SPARK_STAGE_STORE: store = '' } = { ...image.pairs('ENV'), ...settings }
+    const { protocol, pathname } = new URL(store)
     const wanted = Object.values(settings).filter(value => value.startsWith('/'))
 
-    for (const path of [new URL(store).pathname, ...wanted]) {
+    for (const path of [...(protocol === 'file:' ? [pathname] : []), ...wanted]) {
       const mount = mounts.find(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`))
       t.ok(mount, path)
-      t.ok(volumes.some(volume => volume.name === mount?.name))
-      t.equal(mount?.readOnly ?? false, path !== '/var/lib/spark-stage', path)
+      t.ok(volumes.some(volume => volume['name'] === mount?.['name']))
+      t.equal(mount?.['readOnly'] ?? false, path !== '/var/lib/spark-stage', path)
     }
+    t.equal(
+      mounts.some(({ readOnly = false }) => !readOnly),
+      protocol === 'file:',
+      'only a store on a disk is written to'
+    )
   })
 }
 
@@ -133,6 +144,56 @@ t.test('one disk has one server at a time, and no drain of a node waits for it',
   const budget = onlyManifest(files, 'base/pod-disruption-budget.yaml')['spec']
   t.equal(budget.maxUnavailable, 1)
   t.notOk('minAvailable' in budget)
+})
+
+t.test(
+  'servers over a bucket are three on different nodes, are replaced one by one, and have no disk',
+  async t => {
+    const [patch] = patchesOf(component('s3'))
+    const { replicas, strategy, template } = patch?.['spec'] ?? {}
+
+    t.ok(replicas > 1)
+    t.same(strategy, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } })
+    t.same(template.spec.volumes, [{ name: 'store', $patch: 'delete' }])
+    const [{ pairs: labels }] = kustomization('base')['labels']
+    const spread: readonly Manifest[] = template.spec.topologySpreadConstraints
+    t.same(
+      spread.map(({ topologyKey, whenUnsatisfiable }) => [topologyKey, whenUnsatisfiable]),
+      [
+        ['kubernetes.io/hostname', 'ScheduleAnyway'],
+        ['topology.kubernetes.io/zone', 'ScheduleAnyway']
+      ]
+    )
+    for (const { labelSelector } of spread) t.same(labelSelector.matchLabels, labels)
+    const overlay = kustomization('overlays/s3')
+    t.same(overlay['components'], ['../../components/s3', '../../components/s3-credentials'])
+  }
+)
+
+t.test('servers over a bucket may speak with the DNS and with the bucket', async t => {
+  const [rule, ...more] = jsonPatchesOf(component('s3'), 'NetworkPolicy')
+
+  t.same(more, [])
+  t.match(rule, { op: 'add', path: '/spec/egress/-' })
+  const ports: readonly Manifest[] = rule?.['value'].ports
+  t.same(
+    ports.map(({ protocol, port }) => `${protocol} ${port}`),
+    ['UDP 53', 'TCP 53', 'TCP 443', 'TCP 9000']
+  )
+})
+
+t.test('the keys of the bucket come from one Secret, and nothing else of it gets in', async t => {
+  const [patch] = patchesOf(component('s3-credentials'))
+  const [container] = patch?.['spec'].template.spec.containers ?? []
+
+  const from = (key: string) => ({ secretKeyRef: { name: 'spark-stage-s3', key } })
+  t.same(container, {
+    name: 'server',
+    env: [
+      { name: 'AWS_ACCESS_KEY_ID', valueFrom: from('access-key-id') },
+      { name: 'AWS_SECRET_ACCESS_KEY', valueFrom: from('secret-access-key') }
+    ]
+  })
 })
 
 t.test('the server only asks: who someone is, what they may do, which pods live', async t => {
@@ -219,6 +280,12 @@ t.test('no secret is in any manifest', async t => {
 /** What the server makes of the base's settings. */
 function baseConfig(): Config {
   return loadConfig({ ...image.pairs('ENV'), ...settingsOf(kustomization('base')) })
+}
+
+/** What is left of a list that patches add to and take from: the last of each name. */
+function merged(items: readonly Manifest[], name: string): readonly Manifest[] {
+  const last = new Map(items.map(item => [item[name], item]))
+  return [...last.values()].filter(item => item['$patch'] !== 'delete')
 }
 
 /** The rules of the only Role or ClusterRole of a name. */

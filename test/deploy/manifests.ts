@@ -56,6 +56,12 @@ export function patchesOf({ patches = [] }: Manifest): readonly Manifest[] {
   return texts.map(parse).filter(patch => !Array.isArray(patch))
 }
 
+/** Every operation of the JSON patches in a kustomization that are for one kind of object. */
+export function jsonPatchesOf({ patches = [] }: Manifest, kind: string): readonly Manifest[] {
+  const own: readonly Manifest[] = patches.filter(({ target }: Manifest) => target?.kind === kind)
+  return own.map(({ patch }) => parse(patch)).flatMap(patch => (Array.isArray(patch) ? patch : []))
+}
+
 /** An object within another: one that stands alone would lose the fields that are not Kubernetes' own, as `$patch`. */
 function parse(text: string): Manifest {
   return loadYaml<{ within: Manifest }>(`within:\n${text.replaceAll(/^/gm, '  ')}`).within

@@ -8,8 +8,9 @@ import { sparkVersions } from '../cluster/spark-homes.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
 import { outsideFolder } from '../integration/helpers/outside-folder.ts'
 import { stageImages } from './helpers/images.ts'
-import { applyManifest, installInstance } from './helpers/instance.ts'
+import { installInstance } from './helpers/instance.ts'
 import { type JobNamespace, makeJobNamespace } from './helpers/job-namespace.ts'
+import { applyManifest } from './helpers/kubernetes.ts'
 
 const cluster = await useCluster()
 const [version] = sparkVersions

@@ -11,7 +11,7 @@ const cluster = await useCluster()
 t.test('the API server takes every overlay, and finds its pods restricted', async t => {
   const namespace = await restrictedNamespace(t)
   const overlays = (await readdir(repositoryPath('deploy/overlays'))).sort()
-  t.same(overlays, ['ingress', 'local-disk', 'nodeport', 'ttl-only'])
+  t.same(overlays, ['ingress', 'local-disk', 'nodeport', 's3', 'ttl-only'])
 
   for (const overlay of overlays) {
     const answer = await tryApplying(t, namespace, `deploy/overlays/${overlay}`)
@@ -30,12 +30,14 @@ t.test('the API server takes what gives rights to drivers and submitters', async
 
 t.test('components go together in other ways than the overlays', async t => {
   const namespace = await restrictedNamespace(t)
-  const components = ['ttl-only', 'tls', 'ingress', 'openshift']
+  for (const store of ['local-disk', 's3']) {
+    const components = ['ttl-only', 'tls', 'ingress', 'openshift', store]
 
-  const answer = await tryApplying(t, namespace, 'deploy/base', components)
+    const answer = await tryApplying(t, namespace, 'deploy/base', components)
 
-  t.match(answer, 'deployment.apps/spark-stage created (server dry run)')
-  t.notMatch(answer, /role/)
+    t.match(answer, 'deployment.apps/spark-stage created (server dry run)', store)
+    t.notMatch(answer, /role/)
+  }
 })
 
 t.test('ttl-only gives no rights to anyone', async t => {

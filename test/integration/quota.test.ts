@@ -1,15 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { bundlesPath } from '../../shared/paths.ts'
 import { MiB } from '../../shared/units.ts'
-import { type Answer, call } from '../helpers/call.ts'
+import type { Answer } from '../helpers/call.ts'
 import { readJson } from '../helpers/start-server.ts'
+import { postOne, zeros } from './helpers/one-shot.ts'
 import { type StageProcess, startStage } from './helpers/programs.ts'
 import { testFolder } from './helpers/test-folder.ts'
-
-const head = '--B\r\nContent-Disposition: form-data; name="files"; filename="f"\r\n\r\n'
-const tail = '\r\n--B--\r\n'
 
 /** What is held and reserved, by the store's ledger. */
 interface Used {
@@ -22,30 +19,12 @@ const usedOf = async ({ store }: StageProcess) => (await readJson(join(store, 'u
 /** A one-shot upload of one file. @param isAnnounced whether the request says how long it is */
 async function post(
   server: StageProcess,
-  content: () => AsyncGenerator<Buffer>,
+  chunks: () => AsyncGenerator<Buffer>,
   sizeBytes: number,
   isAnnounced: boolean
 ): Promise<Answer> {
   const credential = (await readFile(server.credentialFile, 'utf8')).trim()
-  async function* body() {
-    yield Buffer.from(head)
-    yield* content()
-    yield Buffer.from(tail)
-  }
-  const length = { 'content-length': String(head.length + sizeBytes + tail.length) }
-  return call(server, 'POST', bundlesPath('team-a'), {
-    body: ReadableStream.from(body()),
-    duplex: 'half',
-    headers: {
-      authorization: `Bearer ${credential}`,
-      'content-type': 'multipart/form-data; boundary=B',
-      ...(isAnnounced ? length : {})
-    }
-  })
-}
-
-async function* zeros(sizeBytes: number): AsyncGenerator<Buffer> {
-  for (let sentBytes = 0; sentBytes < sizeBytes; sentBytes += MiB) yield Buffer.alloc(MiB)
+  return postOne(server, { credential, chunks, sizeBytes, isAnnounced })
 }
 
 t.test('40 uploads of 64 MiB at once never hold more than 1 GiB', async t => {

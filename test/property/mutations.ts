@@ -1,5 +1,5 @@
 import { usageKey } from '../../server/staging/keys.ts'
-import type { StorageDriver } from '../../server/storage/storage-driver.ts'
+import { isInDoubt, type StorageDriver } from '../../server/storage/storage-driver.ts'
 import { hourMs } from '../../shared/units.ts'
 import type { Objects } from './simulated-store.ts'
 import type { Mutation, OwnersMutation, Wrong } from './world.ts'
@@ -13,6 +13,8 @@ const idOf = (key: string): string => key.split('/')[1] ?? ''
 const markedBy = (key: string): string => key.split('/')[2] ?? ''
 const isLease = (key: string): boolean => key.endsWith('/lease.json')
 const isMarker = (key: string): boolean => key.startsWith('due/')
+const isWithoutWriter = (lease: string): boolean =>
+  stateIn(lease) === 'draft' && !('writer' in JSON.parse(lease))
 const stateIn = (text: string): string => JSON.parse(text).state
 
 /** Wrong orders of the steps, each as a store that reorders or leaves out what the code asks of it. */
@@ -97,6 +99,56 @@ const wrongOrders: Readonly<Record<string, Mutation>> = {
     })
 }
 
+/** What goes wrong only when a store on a network leaves open what it did. */
+const wrongInDoubt: Readonly<Record<string, Mutation>> = {
+  'a draft whose lease may come yet loses its marker': (store, objects) =>
+    change(store, {
+      create: async (key, text) => {
+        try {
+          return await store.create(key, text)
+        } catch (error) {
+          const isLost = isLease(key) && isInDoubt(error) && !objects.has(key)
+          if (isLost) await store.delete([...objects.keys()].filter(other => markedBy(other) === idOf(key)))
+          throw error
+        }
+      }
+    }),
+
+  'bytes are removed before their attempt is given up': (store, objects) =>
+    change(store, {
+      replace: async (key, text, version) => {
+        const isGivenUp = isLease(key) && isWithoutWriter(text) && !isWithoutWriter(objects.get(key) ?? text)
+        if (isGivenUp) await store.delete(dataOf(objects, idOf(key)))
+        return store.replace(key, text, version)
+      }
+    }),
+
+  'a failed draft is forgotten though something of it may come yet': (store, objects) =>
+    change(store, {
+      replace: async (key, text, version) => {
+        const isSwapped = await store.replace(key, text, version)
+        if (!isLease(key) || JSON.parse(text).reason !== 'failed') return isSwapped
+        const id = idOf(key)
+        const markers = [...objects.keys()].filter(other => isMarker(other) && markedBy(other) === id)
+        await store.delete([...dataOf(objects, id), `index/ns/${id}`])
+        await store.delete([key])
+        await store.delete(markers)
+        return isSwapped
+      }
+    }),
+
+  'what was begun in parts is left to itself': store => change(store, { abortUnfinished: async () => {} }),
+
+  'a reservation of which nobody knows counts as made': store =>
+    change(store, {
+      replace: (key, text, version) =>
+        store.replace(key, text, version).catch(error => {
+          if (key !== usageKey || !isInDoubt(error)) throw error
+          return true
+        })
+    })
+}
+
 /** Wrong beliefs: what a process might take for an answer about the owner of a bundle. */
 const wrongBeliefs: Readonly<Record<string, OwnersMutation>> = {
   'an owner of whom nothing is known counts as gone': owners => ({
@@ -121,7 +173,9 @@ const forgetful: Mutation = store => ({
 
 /** Everything that the model must notice. */
 export const mutations: Readonly<Record<string, Wrong>> = {
-  ...Object.fromEntries(Object.entries(wrongOrders).map(([name, store]) => [name, { store }])),
+  ...Object.fromEntries(
+    Object.entries({ ...wrongOrders, ...wrongInDoubt }).map(([name, store]) => [name, { store }])
+  ),
   ...Object.fromEntries(Object.entries(wrongBeliefs).map(([name, owners]) => [name, { owners }])),
   'that a bundle had an owner is remembered nowhere': { store: forgetful }
 }

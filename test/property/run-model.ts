@@ -18,7 +18,7 @@ console.log(`${runs} interleavings, all promises kept, ${seconds} s`)
 for (const [wrongOrder, mutation] of Object.entries(mutations)) {
   const { failed, numRuns, errorInstance } = await fc.check(
     fc.asyncProperty(interleaving, events => live(events, mutation)),
-    { numRuns: 20_000, endOnFailure: true, ...seeded }
+    { numRuns: 30_000, endOnFailure: true, ...seeded }
   )
   if (!failed) process.exitCode = 1
   const found = errorInstance instanceof Error ? errorInstance.message : 'NOT FOUND'

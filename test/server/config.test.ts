@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { createApp } from '../../server/app.ts'
-import { loadConfig, loadStorePlace, watchedNamespaces } from '../../server/config.ts'
+import { loadConfig, loadStorePlace, namedStorePlace, watchedNamespaces } from '../../server/config.ts'
 import { openStorage } from '../../server/storage/open-storage.ts'
 import { GiB } from '../../shared/units.ts'
 
@@ -260,6 +260,33 @@ t.test('the store and how to reach it, for a command', t => {
       encryption: 'aws:kms',
       kmsKeyId: 'key-1'
     }
+  })
+  t.end()
+})
+
+t.test('a store that a flag names is reached as the variables say', t => {
+  const env = { SPARK_STAGE_STORE: 'file:///other', SPARK_STAGE_S3_REGION: 'eu-west-1' }
+
+  t.match(namedStorePlace('--to', 's3://bucket/prefix/', env), {
+    url: 's3://bucket/prefix',
+    s3: { region: 'eu-west-1' }
+  })
+  t.throws(() => namedStorePlace('--to', 'ftp://x', env), {
+    message: /^--to: expected file:\/\/\/path, or s3:/
+  })
+  t.end()
+})
+
+t.test('downloads are redirected only to a store that others reach', t => {
+  const redirect = { ...none, SPARK_STAGE_S3_REDIRECT: 'true' }
+
+  t.equal(
+    loadConfig({ ...redirect, ...keys, SPARK_STAGE_STORE: 's3://bucket' }).SPARK_STAGE_S3_REDIRECT,
+    true
+  )
+  t.equal(loadConfig(none).SPARK_STAGE_S3_REDIRECT, false)
+  t.throws(() => loadConfig(redirect), {
+    message: 'SPARK_STAGE_S3_REDIRECT=true needs a SPARK_STAGE_STORE in S3: nobody else reaches a folder'
   })
   t.end()
 })

@@ -163,11 +163,11 @@ t.test('help and version are printed, and any other argument ends with 2', async
   const wrong = start(t, {}, ['serve'])
 
   t.equal(await help.ended, 0)
-  t.equal(help.lines[0], 'spark-stage-server [verify]')
+  t.equal(help.lines[0], 'spark-stage-server [verify | copy --from URL --to URL]')
   t.equal(await version.ended, 0)
   t.match(version.lines, [/^\d+\.\d+\.\d+$/])
   t.equal(await wrong.ended, 2)
-  t.match(wrong.lines, [/^spark-stage-server: expected no argument, or one of verify, /])
+  t.match(wrong.lines, [/^spark-stage-server: expected no argument, or one of verify, copy, /])
 })
 
 t.test('verify ends with 130 after Ctrl-C, however much there is to read', async t => {
@@ -188,6 +188,56 @@ t.test('verify ends with 130 after Ctrl-C, however much there is to read', async
 
   t.equal(await ended, 130)
   t.equal(lines.at(-1), 'spark-stage-server: stopped before the end; nothing was changed')
+})
+
+t.test(
+  'copy ends with 130 after Ctrl-C; then no server takes the copy, and the same command ends it',
+  async t => {
+    const store = await makeStore(t)
+    const data = join(store.folder, 'bundles', store.bundleId, '0/data/0')
+    const manifest = `bundles/${store.bundleId}/0/manifest.json`
+    const whole = await readFile(data)
+    const text = await readFile(join(store.folder, manifest), 'utf8')
+    const { entries } = JSON.parse(text)
+    const sizeBytes = 1024 * GiB
+    await truncate(data, sizeBytes)
+    await store.change(manifest, { entries: [{ ...entries[0], sizeBytes }, entries[1]] })
+    const target = `${store.folder}-2`
+    const args = ['copy', '--from', pathToFileURL(store.folder).href, '--to', pathToFileURL(target).href]
+
+    const { child, lines, ended } = start(t, {}, args)
+    const holder = () => readFile(join(target, 'copy.json'), 'utf8').catch(() => '')
+    while ((await holder()) === '') await setImmediate()
+    child.kill('SIGINT')
+
+    t.equal(await ended, 130)
+    t.match(
+      lines.at(-1),
+      /^spark-stage-server: stopped before the end; the same command goes on with the copy/
+    )
+    const env = { SPARK_STAGE_UPLOAD_AUTH: 'none', SPARK_STAGE_STORE: pathToFileURL(target).href }
+    const server = start(t, env)
+    t.equal(await server.ended, 2)
+    t.match(server.lines, [
+      /^spark-stage-server: the store is an unfinished copy of file:.*: end it by the same /
+    ])
+    await writeFile(data, whole)
+    await writeFile(join(store.folder, manifest), text)
+    const again = start(t, {}, args)
+    t.equal(await again.ended, 0)
+    t.match(again.lines.join('\n'), /^findings {3}damaged 0, orphan 0, unmarked 0$/m)
+    await addressOf(start(t, env))
+  }
+)
+
+t.test('copy ends with 2 when it is not told of two stores', async t => {
+  const one = start(t, {}, ['copy', '--from', 'file:///a'])
+  const other = start(t, {}, ['copy', '--from', 'file:///a', '--to', 'ftp://b'])
+
+  t.equal(await one.ended, 2)
+  t.strictSame(one.lines, ['spark-stage-server: expected copy --from URL --to URL, found something else'])
+  t.equal(await other.ended, 2)
+  t.match(other.lines, [/^spark-stage-server: --to: expected file:\/\/\/path, or s3:/])
 })
 
 t.test('a server whose address is taken ends with 2, and leaves its store to the next', async t => {

@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { Value } from 'typebox/value'
 import { parseManifest } from '../../../shared/manifest.ts'
 import { checkNamespace } from '../../../shared/names.ts'
-import { readIfThere, type StorageDriver } from '../../storage/storage-driver.ts'
+import { readIfThere, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
 import { type Attempt, leaseKey, manifestKey, unnamed } from '../keys.ts'
 import type { Lease } from '../lease.ts'
 import type { StoredEntry, StoredManifest } from '../manifests.ts'
@@ -59,9 +59,15 @@ async function examine<T>(
     const found = await readIfThere(store, key)
     return found === undefined ? { is: 'missing' } : { is: 'good', value: parse(found.text) }
   } catch (error) {
+    if (isUnavailable(error)) throw error
     // A boundary: the store and the parsers throw nothing but Errors.
     return { is: 'broken', why: (error as Error).message }
   }
+}
+
+/** Whether a store on the network is away for the moment: that says nothing of what it holds. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof StorageError && error.failure === 'unavailable'
 }
 
 /** @throws Error that says what is wrong with it */
@@ -75,8 +81,8 @@ function parseLease(stored: string): Lease {
   return lease
 }
 
-/** @throws Error that says what is wrong with it */
-function parseStoredManifest(stored: string, namespace: string, attempt: Attempt): StoredManifest {
+/** The manifest of an attempt at a bundle of `namespace`. @throws Error that says what is wrong with it */
+export function parseStoredManifest(stored: string, namespace: string, attempt: Attempt): StoredManifest {
   const value: unknown = JSON.parse(stored)
   parseManifest(value, namespace, attempt.bundleId)
   mustMatch(Type.Object({ attempt: Type.Literal(attempt.attempt) }), value)

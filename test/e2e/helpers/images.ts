@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Cluster } from '../../cluster/cluster.ts'
-import { buildBase, imagePrefix } from '../../cluster/images.ts'
+import { buildBase, buildMinio, imagePrefix, minioImage } from '../../cluster/images.ts'
 import { isThere } from '../../cluster/once-cached.ts'
 import { buildOurImages } from '../../cluster/our-images.ts'
 import { cacheFolder } from '../../cluster/paths.ts'
+import { minioProgram } from '../../integration/helpers/minio.ts'
 import { repositoryPath } from '../../integration/helpers/programs.ts'
 
 /** What the images are made of. */
@@ -41,6 +42,11 @@ export async function importStageImages(cluster: Cluster): Promise<void> {
   if (!(await isThere(archives.init))) await buildOurImages(await buildBase(), folder)
   await cluster.importImage(archives.server, stageImages.server)
   await cluster.importImage(archives.init, stageImages.init)
+}
+
+/** Builds the image of an S3 store, unless the cache has it, and gives it to the cluster. */
+export async function importMinioImage(cluster: Cluster): Promise<void> {
+  await cluster.importImage(await buildMinio(await minioProgram()), minioImage)
 }
 
 async function sourceHash(): Promise<string> {

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { chown, mkdir, rm } from 'node:fs/promises'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { statePath } from '../../cluster/paths.ts'
-import { repositoryPath } from '../../integration/helpers/programs.ts'
 import { stageImages } from './images.ts'
+import { applyKustomization, applyManifest, freshNamespace, type Kustomization } from './kubernetes.ts'
+import { makeBucketFolder } from './minio.ts'
 
 /** An instance of the server, installed from `deploy/` as it is. */
 export interface Instance {
@@ -20,7 +19,7 @@ export interface Instance {
 
 export interface InstanceOptions {
   /** One of `deploy/overlays/`. */
-  readonly overlay: 'local-disk' | 'ttl-only' | 'ingress' | 'nodeport'
+  readonly overlay: Overlay
   readonly namespace: string
   /** Lets two instances be installed beside each other; part of all names. */
   readonly suffix?: string
@@ -28,6 +27,18 @@ export interface InstanceOptions {
   /** The file of upload tokens, for `ttl-only`. */
   readonly uploadTokens?: string
 }
+
+/** What overlays are, beside where the store is. */
+const ways = {
+  'local-disk': [],
+  s3: [],
+  'ttl-only': ['ttl-only'],
+  ingress: ['ingress'],
+  nodeport: ['tls', 'nodeport']
+} as const
+type Overlay = keyof typeof ways
+
+const { SPARK_STAGE_E2E_STORE: storeOfAll } = process.env
 
 /** Who may submit; the subject of the RoleBindings in `deploy/rbac`. */
 export const submitters = 'spark-submitters'
@@ -37,20 +48,21 @@ export async function installInstance(cluster: Cluster, options: InstanceOptions
   const { namespace, suffix = '', overlay, config = {}, uploadTokens } = options
   const name = `spark-stage${suffix}`
   await freshNamespace(cluster, namespace)
-  await makeVolume(cluster, namespace, name)
-  const key = `--from-literal=2026-01-01=${randomBytes(32).toString('hex')}`
-  await cluster.kubectl('create', 'secret', 'generic', 'spark-stage-keys', key, '--namespace', namespace)
+  const key = { '2026-01-01': randomBytes(32).toString('hex') }
+  await makeSecret(cluster, namespace, 'spark-stage-keys', key)
   if (uploadTokens !== undefined) {
     const tokens = ['spark-stage-upload-tokens', `--from-file=tokens.json=${uploadTokens}`]
     await cluster.kubectl('create', 'secret', 'generic', ...tokens, '--namespace', namespace)
   }
   const { server } = stageImages
   const [, image = '', tag = ''] = /^(.*):([^:]*)$/.exec(server) ?? []
-  const literals = { SPARK_STAGE_INSTANCE: name, ...config }
+  const isInS3 = overlay === 's3' || storeOfAll === 's3'
+  const store = isInS3 ? await storeInS3(cluster, options) : await storeOnDisk(cluster, options, name)
+  const literals = { SPARK_STAGE_INSTANCE: name, ...store.config, ...config }
   await applyKustomization(cluster, {
     namespace,
     ...(suffix === '' ? {} : { nameSuffix: suffix }),
-    resources: [`deploy/overlays/${overlay}`],
+    ...store.kustomization,
     images: [{ name: 'spark-stage-server', newName: image, newTag: tag }],
     configMapGenerator: [
       {
@@ -77,12 +89,52 @@ export async function waitForInstance(
   await cluster.kubectl(...status)
 }
 
-/** Removes a namespace with all that is in it, and makes it again, for restricted pods only. */
-export async function freshNamespace(cluster: Cluster, namespace: string): Promise<void> {
-  await cluster.kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--timeout=100s')
-  await cluster.kubectl('create', 'namespace', namespace)
-  const label = 'pod-security.kubernetes.io/enforce=restricted'
-  await cluster.kubectl('label', 'namespace', namespace, label)
+/** What an instance is put together from, which depends on where its store is. */
+interface Store {
+  readonly kustomization: Kustomization
+  readonly config: Readonly<Record<string, string>>
+}
+
+async function storeOnDisk(
+  cluster: Cluster,
+  { namespace, overlay }: InstanceOptions,
+  name: string
+): Promise<Store> {
+  await makeVolume(cluster, namespace, name)
+  return { kustomization: { resources: [`deploy/overlays/${overlay}`] }, config: {} }
+}
+
+/** An overlay of one server on a disk becomes three servers over a bucket. */
+async function storeInS3(cluster: Cluster, { namespace, overlay }: InstanceOptions): Promise<Store> {
+  const { config, accessKeyId, secretAccessKey } = await makeBucketFolder(cluster)
+  await makeSecret(cluster, namespace, 'spark-stage-s3', {
+    'access-key-id': accessKeyId,
+    'secret-access-key': secretAccessKey
+  })
+  const parts = [...ways[overlay], 's3', 's3-credentials'].map(part => `deploy/components/${part}`)
+  const whole =
+    overlay === 's3'
+      ? { resources: ['deploy/overlays/s3'] }
+      : { resources: ['deploy/base'], components: parts }
+  return { kustomization: { ...whole, patches: [smallRequest] }, config }
+}
+
+/** On one small node, three servers must not take the place of the jobs. */
+const smallRequest = {
+  target: { kind: 'Deployment', name: 'spark-stage' },
+  patch: JSON.stringify([
+    { op: 'replace', path: '/spec/template/spec/containers/0/resources/requests/cpu', value: '10m' }
+  ])
+}
+
+async function makeSecret(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+  values: Readonly<Record<string, string>>
+): Promise<void> {
+  const literals = Object.entries(values).map(([key, value]) => `--from-literal=${key}=${value}`)
+  await cluster.kubectl('create', 'secret', 'generic', name, ...literals, '--namespace', namespace)
 }
 
 /** Our own cluster has no provisioner of volumes: here is one volume for the one claim of an instance. */
@@ -104,35 +156,4 @@ async function makeVolume(cluster: Cluster, namespace: string, claim: string): P
       hostPath: { path }
     }
   })
-}
-
-/** Applies one object. JSON is YAML. */
-export async function applyManifest(cluster: Cluster, manifest: object): Promise<void> {
-  await inTemporaryFolder(async folder => {
-    const file = join(folder, 'manifest.json')
-    await writeFile(file, JSON.stringify(manifest))
-    await cluster.kubectl('apply', '--filename', file)
-  })
-}
-
-/** @param kustomization with `resources` by their paths in the repository */
-export async function applyKustomization(
-  cluster: Cluster,
-  kustomization: { readonly resources: readonly string[]; readonly [field: string]: unknown }
-): Promise<void> {
-  await inTemporaryFolder(async folder => {
-    // Relative paths are all that kustomize takes.
-    const resources = kustomization.resources.map(path => relative(folder, repositoryPath(path)))
-    await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify({ ...kustomization, resources }))
-    await cluster.kubectl('apply', '--kustomize', folder)
-  })
-}
-
-async function inTemporaryFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'spark-stage-e2e-'))
-  try {
-    await use(folder)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
 }

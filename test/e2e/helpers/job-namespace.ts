@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { collectFailure } from './collect-failure.ts'
-import { applyKustomization } from './instance.ts'
+import { applyKustomization } from './kubernetes.ts'
 
 /** A namespace that holds pods to the restricted standard, with what `deploy/rbac/spark` gives it. */
 export interface JobNamespace {

@@ -1,7 +1,7 @@
 import type { Cluster } from '../../cluster/cluster.ts'
 import { type SparkVersion, sparkVersions } from '../../cluster/spark-homes.ts'
-import { applyManifest } from './instance.ts'
 import type { JobNamespace } from './job-namespace.ts'
+import { applyManifest } from './kubernetes.ts'
 
 /** A pod that is the owner of a bundle as a driver is, without Spark in it. */
 export interface OwnerPod {

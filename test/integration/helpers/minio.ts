@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { chmod, mkdir, rename } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
@@ -9,6 +7,7 @@ import type { Test } from 'tap'
 import { onceCached } from '../../cluster/once-cached.ts'
 import { cacheFolder } from '../../cluster/paths.ts'
 import { runCommand } from '../../cluster/run-command.ts'
+import { freePort } from './free-port.ts'
 import { keepSecret } from './secrets.ts'
 import { type Running, startProcess } from './start-process.ts'
 import { testFolder } from './test-folder.ts'
@@ -110,14 +109,4 @@ async function untilReady(url: string, { ended }: Running): Promise<void> {
     if (answer?.ok === true) return
     await setTimeout(50)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  // A boundary: a server on a port has an address of this form.
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

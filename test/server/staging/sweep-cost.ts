@@ -18,12 +18,7 @@ export interface SweepCost {
 /** Sweeps a store in memory that has so many bundles, 100 of which are due. */
 export async function sweepWith(storedCount: number): Promise<SweepCost> {
   const clock = new TestClock(Date.UTC(2026, 0, 10))
-  const objects: Objects = new Map()
-  for (let number = 0; number < storedCount; number += 1) {
-    addBundle(objects, number, number < 100 ? clock.now() - dayMs : clock.now() + 5 * dayMs)
-  }
-  const held = { ns: { bytes: storedCount, bundlesCount: storedCount } }
-  objects.set('usage.json', JSON.stringify({ held, open: {} }))
+  const objects: Objects = new Map(storedObjects(storedCount, clock.now()))
   let callsCount = 0
   const before = () => {
     callsCount += 1
@@ -37,8 +32,17 @@ export async function sweepWith(storedCount: number): Promise<SweepCost> {
   return { summary: await staging.sweep(report, new AbortController().signal), callsCount }
 }
 
+/** What a store has that holds so many bundles, 100 of which are due: keys and texts. */
+export function* storedObjects(storedCount: number, nowMs: number): Generator<readonly [string, string]> {
+  for (let number = 0; number < storedCount; number += 1) {
+    yield* bundleObjects(number, number < 100 ? nowMs - dayMs : nowMs + 5 * dayMs)
+  }
+  const held = { ns: { bytes: storedCount, bundlesCount: storedCount } }
+  yield ['usage.json', JSON.stringify({ held, open: {} })]
+}
+
 /** A committed bundle with one entry, as it lies in a store. */
-function addBundle(objects: Objects, number: number, expiresAtMs: number): void {
+function* bundleObjects(number: number, expiresAtMs: number): Generator<readonly [string, string]> {
   const bundleId = number.toString(16).padStart(32, '0')
   const createdAtMs = expiresAtMs - 7 * dayMs
   const counted = { account: `${bundleId}/0`, sizeBytes: 1 }
@@ -52,16 +56,16 @@ function addBundle(objects: Objects, number: number, expiresAtMs: number): void 
     sha256: sha256(`${number}`),
     data: 0
   }
-  objects.set(`due/${new Date(expiresAtMs).toISOString().slice(0, 13)}/${bundleId}`, '')
-  objects.set(
+  yield [`due/${new Date(expiresAtMs).toISOString().slice(0, 13)}/${bundleId}`, '']
+  yield [
     `bundles/${bundleId}/lease.json`,
     JSON.stringify({ ...lease, tokenExpiresAtMs: createdAtMs + times.maxAgeMs })
-  )
-  objects.set(
+  ]
+  yield [
     `bundles/${bundleId}/0/manifest.json`,
     JSON.stringify({ bundleId, attempt: 0, namespace: 'ns', entries: [entry] })
-  )
-  objects.set(`bundles/${bundleId}/0/data/0`, 'x')
-  objects.set(`index/ns/${bundleId}`, '')
-  objects.set(`hints/ns/${entry.sha256}`, `${bundleId} 0`)
+  ]
+  yield [`bundles/${bundleId}/0/data/0`, 'x']
+  yield [`index/ns/${bundleId}`, '']
+  yield [`hints/ns/${entry.sha256}`, `${bundleId} 0`]
 }

@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { type Ledger, Usage, usedBytes } from '../../../server/staging/usage.ts'
 import { StorageError } from '../../../server/storage/storage-driver.ts'
+import { GiB, MiB } from '../../../shared/units.ts'
 import { type StoreWatcher, watchStore } from '../../helpers/watched-store.ts'
-import { type Objects, simulatedStore } from '../../property/simulated-store.ts'
+import { type Objects, simulatedStore, type Turn } from '../../property/simulated-store.ts'
 
 const bundleId = '0123456789abcdef0123456789abcdef'
 const account = `${bundleId}/0`
@@ -10,13 +12,42 @@ const bundle = { account, namespace: 'ns', sizeBytes: 100 }
 const nothing: Ledger = { held: {}, open: {} }
 const admit = () => {}
 
-function usageOver(objects: Objects, watcher: StoreWatcher = {}): Usage {
-  return new Usage(
-    watchStore(
-      simulatedStore(objects, async () => {}),
-      watcher
-    )
-  )
+/** The network does what is asked of it at once. */
+const atOnce: Turn = async () => undefined
+
+function usageOver(
+  objects: Objects,
+  watcher: StoreWatcher = {},
+  { turn = atOnce, wait = async () => {} }: { turn?: Turn; wait?: (ms: number) => Promise<void> } = {}
+): Usage {
+  return new Usage(watchStore(simulatedStore(objects, turn), watcher), wait)
+}
+
+/** A ledger whose swaps come to grief while it is `inTrouble`; those that may come yet do so when they `arrive`. */
+function usageInTrouble(fate: 'lost' | 'late') {
+  const arriving: (() => void)[] = []
+  let isTroubled = false
+  let isSwap = false
+  const before: StoreWatcher['before'] = method => {
+    isSwap = method === 'create' || method === 'replace'
+  }
+  const turn: Turn = async effect => {
+    if (!isTroubled || !isSwap || effect === undefined) return undefined
+    arriving.push(effect)
+    return fate
+  }
+  const inTrouble = async (change: () => Promise<unknown>) => {
+    isTroubled = true
+    await change().finally(() => {
+      isTroubled = false
+    })
+  }
+  const arrive = () => {
+    const count = arriving.length
+    for (const effect of arriving.splice(0)) effect()
+    return count
+  }
+  return { usage: usageOver(new Map(), { before }, { turn }), inTrouble, arrive }
 }
 
 t.test('a bundle is reserved, held, taken out and closed', async t => {
@@ -128,6 +159,129 @@ t.test('two servers lose no change of the other', async t => {
   )
 
   t.equal(usedBytes((await servers[0]?.read()) ?? nothing).reservedBytes, 4000)
+})
+
+t.test('three servers with forty uploads at once hold the quota to the byte, and lose nothing', async t => {
+  const objects: Objects = new Map()
+  const swaps = { won: 0, lost: 0 }
+  const after: StoreWatcher['after'] = (method, _args, result) => {
+    if (method === 'create' || method === 'replace') swaps[result === true ? 'won' : 'lost'] += 1
+  }
+  const turn = async () => {
+    for (let turns = Math.random() * 8; turns > 0; turns -= 1) await setImmediate()
+    return undefined
+  }
+  const servers = [1, 2, 3].map(() => usageOver(objects, { after }, { turn, wait: turn }))
+  const quotaBytes = GiB
+  const sizeBytes = 40 * MiB
+  const refuseOver = (others: Ledger) => {
+    const { heldBytes, reservedBytes } = usedBytes(others, 'ns')
+    if (heldBytes + reservedBytes + sizeBytes > quotaBytes) throw new Error('no room')
+  }
+  const upload = async (index: number) => {
+    const account = { account: `${index}/0`, namespace: 'ns', sizeBytes }
+    const at = (step: number) => servers[(index + step) % 3] as Usage
+    await at(0).reserve(account, refuseOver)
+    await at(1).settle(account)
+  }
+
+  const outcomes = await Promise.allSettled(Array.from({ length: 40 }, (_, index) => upload(index)))
+
+  const fitting = Math.floor(quotaBytes / sizeBytes)
+  t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, fitting)
+  t.same(await servers[0]?.read(), {
+    held: { ns: { bytes: fitting * sizeBytes, bundlesCount: fitting } },
+    open: {}
+  })
+  t.ok(swaps.lost > 0, 'they met')
+  t.ok(swaps.won < 40, `${swaps.won} swaps for ${40 + fitting} changes, ${swaps.lost} lost`)
+})
+
+t.test(
+  'whoever loses a race waits, longer each time and never for more than a quarter of a second',
+  async t => {
+    const objects: Objects = new Map()
+    const waitsMs: number[] = []
+    const before: StoreWatcher['before'] = method => {
+      if (method === 'create' && waitsMs.length < 20) objects.set('usage.json', JSON.stringify(nothing))
+      if (method === 'replace' && waitsMs.length < 20) {
+        objects.set('usage.json', JSON.stringify({ ...nothing, n: waitsMs.length }))
+      }
+    }
+    const usage = usageOver(objects, { before }, { wait: async ms => void waitsMs.push(ms) })
+
+    await usage.reserve(bundle, admit)
+
+    t.equal(waitsMs.length, 20)
+    for (const [index, waitMs] of waitsMs.entries()) {
+      t.ok(waitMs >= 0 && waitMs <= Math.min(250, 50 * 2 ** index), `wait ${index} of ${waitMs} ms`)
+    }
+  }
+)
+
+t.test('what is asked for while others are faster goes along', async t => {
+  const objects: Objects = new Map()
+  const late = { ...bundle, account: 'fedcba9876543210fedcba9876543210/0' }
+  let joined: Promise<void> | undefined
+  let swapsCount = 0
+  const usage = usageOver(objects, {
+    before: method => {
+      if (method !== 'create' && method !== 'replace') return
+      swapsCount += 1
+      if (joined !== undefined) return
+      objects.set('usage.json', JSON.stringify(nothing))
+      joined = usage.reserve(late, admit)
+    }
+  })
+
+  await usage.reserve(bundle, admit)
+  await joined
+
+  t.equal(swapsCount, 2)
+  t.equal(usedBytes(await usage.read()).reservedBytes, 200)
+})
+
+for (const fate of ['lost', 'late'] as const) {
+  t.test(
+    `a swap of unknown outcome, its ${fate === 'lost' ? 'answer lost' : 'request late'}, counts nothing twice when it is asked for again`,
+    async t => {
+      const { usage, inTrouble, arrive } = usageInTrouble(fate)
+      const twice = async (change: () => Promise<unknown>) => {
+        await t.rejects(inTrouble(change), { name: 'StorageError', failure: 'unavailable' })
+        await change()
+        t.equal(arrive(), 1)
+      }
+
+      await twice(() => usage.reserve(bundle, admit))
+      t.same(await usage.read(), { held: {}, open: { [account]: { namespace: 'ns', bytes: 100 } } })
+      await twice(() => usage.settle(bundle))
+      t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
+      await twice(() => usage.takeOut(bundle, 'taker'))
+      await twice(() => usage.close(bundle, 'taker'))
+      t.same(await usage.read(), nothing)
+    }
+  )
+}
+
+t.test('a removal that a slow network still holds does not take out another bundle', async t => {
+  const { usage, inTrouble, arrive } = usageInTrouble('late')
+  const stage = async () => {
+    await usage.reserve(bundle, admit)
+    await usage.settle(bundle)
+  }
+  await stage()
+  await t.rejects(
+    inTrouble(() => usage.takeOut(bundle, 'slow')),
+    { name: 'StorageError', failure: 'unavailable' }
+  )
+  await usage.takeOut(bundle, 'taker')
+  await usage.close(bundle, 'taker')
+  // Now the ledger says what it said then.
+  await stage()
+
+  t.equal(arrive(), 1)
+
+  t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
 })
 
 t.test('a store that fails fails all that was asked for, and is asked again next time', async t => {

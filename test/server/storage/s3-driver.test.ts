@@ -68,6 +68,42 @@ t.test('another’s write is not taken for one’s own, however often it was ask
   t.equal((await driver.read('a')).text, 'theirs')
 })
 
+t.test('no swap that was answered is lost, whatever gets lost on the way', async t => {
+  const { fake, driver } = await openBucket(t)
+  await driver.create('a', '')
+  const faults = ['lose', 'drop', { status: 500, code: 'InternalError' }] as const
+  const swapped: string[] = []
+  const swap = async (word: string, number: number) => {
+    for (;;) {
+      const { text, version } = await driver.read('a')
+      // A swap that was said to have failed may have been done, and be built upon by others.
+      if (text.includes(word)) return
+      fake.fail('PutObject', faults[number % faults.length] ?? 'lose')
+      if (!(await driver.replace('a', `${text}${word} `, version))) continue
+      swapped.push(word)
+      return
+    }
+  }
+  const words = Array.from({ length: 12 }, (_, number) => `word-${number + 10}`)
+
+  await Promise.all(words.map(swap))
+
+  const found = (await driver.read('a')).text.trim().split(' ')
+  t.same(found.toSorted(), words, 'each is there, once')
+  t.not(swapped.length, 0)
+})
+
+t.test('a write that comes when its sender has long given up does not undo another', async t => {
+  const { fake, driver, bucket } = await openBucket(t, {}, { maxAttempts: 1 })
+  fake.fail('PutObject', 'late')
+
+  await t.rejects(driver.create('a', 'late'), { name: 'StorageError', failure: 'unavailable' })
+  t.equal(await driver.create('a', 'in time'), true)
+  fake.doLate()
+
+  t.equal(bucket.objects.get('pre/fix/a')?.body.toString(), 'in time')
+})
+
 t.test('writes that meet in the same moment are tried again, and not for ever', async t => {
   const { fake, driver } = await openBucket(t)
   const conflict = { status: 409, code: 'ConditionalRequestConflict' }

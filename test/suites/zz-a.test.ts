@@ -1,0 +1,2 @@
+import { runFolders } from './run-folders.ts'
+await runFolders('server/storage')
