@@ -30,21 +30,27 @@ export const mostParts = 10_000
 /** One upload sends so many parts at once, as long as others leave it the buffers. */
 const parallelPartsCount = 4
 
+/** So much of a part waits outside of a buffer, while others need it more than a slow client. */
+const mostSpareBytes = 1 * MiB
+
 /** Shared by all uploads of the process: 40 MiB, however many there are. */
-const buffers = new PartBuffers(partBytes, 8)
+const sharedBuffers = new PartBuffers(partBytes, 8)
 
 /**
  * Streams bytes of unknown length to S3, hashing them on the way: small ones in one request, others in parts. They
  * become visible, whole, only once they have turned out to be what was expected. Whatever fails, the parts are given up.
+ *
+ * @param buffers of {@link partBytes}; by default those of all uploads
  */
 export async function uploadStream(
   target: UploadTarget,
   source: Readable,
   expected: PutExpectations,
-  signal: AbortSignal
+  signal: AbortSignal,
+  buffers = sharedBuffers
 ): Promise<StoredBytes> {
   const limitBytes = Math.min(expected.limitBytes, mostParts * partBytes)
-  const upload = new S3Upload(target, { ...expected, limitBytes }, signal)
+  const upload = new S3Upload(target, { ...expected, limitBytes }, signal, buffers)
   const sent = pipeline(source, chunks => upload.take(chunks), { signal: upload.signal })
   try {
     return await sent.then(() => upload.finish()).catch(error => upload.giveUp(error))
@@ -60,7 +66,8 @@ class S3Upload {
   /** Ends the parts that are under way when one fails. */
   readonly #failed = new AbortController()
   readonly #bytes: ExpectedBytes
-  /** What came before there was a buffer. */
+  readonly #buffers: PartBuffers
+  /** What came while there was no buffer. */
   #small: Buffer[] = []
   #smallBytes = 0
   #filling: Buffer | undefined
@@ -69,9 +76,10 @@ class S3Upload {
   readonly #etags: string[] = []
   readonly #sending = new Set<Promise<void>>()
 
-  constructor(target: UploadTarget, expected: PutExpectations, signal: AbortSignal) {
+  constructor(target: UploadTarget, expected: PutExpectations, signal: AbortSignal, buffers: PartBuffers) {
     this.#target = target
     this.#bytes = new ExpectedBytes(expected)
+    this.#buffers = buffers
     this.signal = AbortSignal.any([signal, this.#failed.signal])
   }
 
@@ -93,10 +101,11 @@ class S3Upload {
   async finish(): Promise<StoredBytes> {
     const stored = this.#bytes.result()
     if (this.#uploadId === undefined) {
+      if (this.#filling !== undefined) this.#buffers.keep(this.#filling)
       await this.#target.putWhole(this.#rest(), this.signal)
       return stored
     }
-    if (this.#filling !== undefined) await this.#sendFilled(this.#filling)
+    await this.#sendFilled(await this.#fillable())
     await Promise.all(this.#sending)
     this.#failed.signal.throwIfAborted()
     await this.#target.complete(await this.#begun(), this.#etags)
@@ -118,18 +127,17 @@ class S3Upload {
   }
 
   letGo(): void {
-    if (this.#filling !== undefined) buffers.giveBack(this.#filling)
+    if (this.#filling !== undefined) this.#buffers.giveBack(this.#filling)
     this.#filling = undefined
   }
 
   async #gather(bytes: Buffer): Promise<void> {
-    let filling = this.#filling ?? (await this.#takeBuffer())
-    this.#filledBytes += Buffer.concat(this.#small.splice(0)).copy(filling, this.#filledBytes)
+    let filling = await this.#fillable()
     let rest = bytes
     while (rest.length > 0) {
       if (this.#filledBytes === partBytes) {
         await this.#sendFilled(filling)
-        filling = await this.#takeBuffer()
+        filling = await this.#fillable()
       }
       const copied = rest.copy(filling, this.#filledBytes)
       this.#filledBytes += copied
@@ -138,15 +146,27 @@ class S3Upload {
     releaseChunk(bytes)
   }
 
-  async #takeBuffer(): Promise<Buffer> {
-    const filling = await buffers.take(this.signal)
+  /** The buffer that is being filled, with what came while there was none. */
+  async #fillable(): Promise<Buffer> {
+    if (this.#filling !== undefined) return this.#filling
+    const filling = await this.#buffers.take(this.signal, () => this.#spare())
     this.#filling = filling
-    this.#filledBytes = 0
+    this.#filledBytes = Buffer.concat(this.#small.splice(0)).copy(filling)
+    this.#smallBytes = 0
     return filling
+  }
+
+  /** Does without its buffer until its client sends more. */
+  #spare(): void {
+    if (this.#filling === undefined || this.#filledBytes > mostSpareBytes) return
+    this.#small.push(Buffer.from(this.#filling.subarray(0, this.#filledBytes)))
+    this.#smallBytes = this.#filledBytes
+    this.letGo()
   }
 
   /** Starts to send the buffer that is full, once not too many parts are under way. */
   async #sendFilled(piece: Buffer): Promise<void> {
+    this.#buffers.keep(piece)
     const uploadId = await this.#begun()
     while (this.#sending.size >= parallelPartsCount) await Promise.race(this.#sending)
     this.#failed.signal.throwIfAborted()
@@ -159,7 +179,7 @@ class S3Upload {
         this.#etags[number - 1] = etag
       })
       .finally(() => {
-        buffers.giveBack(piece)
+        this.#buffers.giveBack(piece)
         this.#sending.delete(sending)
       })
     // Whoever waits for it next is told; until then it must not count as unhandled.

@@ -28,8 +28,12 @@ const instances: Readonly<Record<string, readonly Manifest[]>> = {
   'the base': [kustomization('base')],
   ...Object.fromEntries(
     ['local-disk', 'ttl-only', 'ingress', 'nodeport', 's3'].map(name => {
-      const parts = kustomization(`overlays/${name}`)['components'] as readonly string[]
-      return [name, [kustomization('base'), ...parts.map(part => component(part.replace(/.*\//, '')))]]
+      const overlay = kustomization(`overlays/${name}`)
+      const parts = overlay['components'] as readonly string[]
+      return [
+        name,
+        [kustomization('base'), overlay, ...parts.map(part => component(part.replace(/.*\//, '')))]
+      ]
     })
   )
 }
@@ -169,6 +173,14 @@ t.test(
     t.same(overlay['components'], ['../../components/s3', '../../components/s3-credentials'])
   }
 )
+
+t.test('no component sets what a kustomization that names it would say of the bucket', async t => {
+  const set = settingsOf(kustomization('overlays/s3'))
+
+  t.same(Object.keys(set), ['SPARK_STAGE_STORE', 'SPARK_STAGE_S3_REGION'])
+  // kustomize lets components have the last word.
+  for (const name of ['s3', 's3-credentials']) t.hasStrict({ ...set, ...settingsOf(component(name)) }, set)
+})
 
 t.test('servers over a bucket may speak with the DNS and with the bucket', async t => {
   const [rule, ...more] = jsonPatchesOf(component('s3'), 'NetworkPolicy')

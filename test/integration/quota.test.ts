@@ -14,7 +14,10 @@ interface Used {
   readonly open: Readonly<Record<string, { readonly bytes: number }>>
 }
 
-const usedOf = async ({ store }: StageProcess) => (await readJson(join(store, 'usage.json'))) as Used
+const usedOf = async ({ store }: StageProcess): Promise<Used> => {
+  const { held, open } = (await readJson(join(store, 'usage.json'))) as Used
+  return { held, open }
+}
 
 /** A one-shot upload of one file. @param isAnnounced whether the request says how long it is */
 async function post(

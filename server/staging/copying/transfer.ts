@@ -34,14 +34,13 @@ export async function transfer(
     lost = error
     bridge.destroy(error)
   })
+  const expected = { limitBytes: sizeBytes, sizeBytes, sha256 }
+  const putting = target.put(key, bridge, expected, signal).then(
+    () => undefined,
+    error => explain(error, lost)
+  )
   try {
-    await target.put(key, bridge, { limitBytes: sizeBytes, sizeBytes, sha256 }, signal)
-    return undefined
-  } catch (error) {
-    if (lost instanceof StorageError) return explainLoss(lost)
-    if (!(error instanceof StagingError)) throw error
-    const { expected, found } = error.details
-    return `expected ${expected}, found ${found}`
+    return await putting
   } finally {
     failed.abort()
     await sending
@@ -61,8 +60,17 @@ function openBridge(onBytes: (bytes: number) => void): Transform {
   return bridge.on('error', () => {})
 }
 
-/** Bytes that are missing or cannot be read stay so; a store that is away for a moment does not. */
-function explainLoss(lost: StorageError): string {
-  if (lost.failure === 'not-found' || lost.failure === 'broken') return lost.message
-  throw lost
+/**
+ * Bytes that are wrong, missing or not to be read stay so; a store that is away for a moment does not.
+ *
+ * @param lost what failed at the source, if anything
+ */
+function explain(error: unknown, lost: unknown): string {
+  if (lost instanceof StorageError) {
+    if (lost.failure === 'not-found' || lost.failure === 'broken') return lost.message
+    throw lost
+  }
+  if (!(error instanceof StagingError)) throw error
+  const { expected, found } = error.details
+  return `expected ${expected}, found ${found}`
 }

@@ -43,6 +43,8 @@ export interface Replicas {
   peakBytes(): Promise<number>
   /** Everything in the bucket, and every upload there that was not finished. */
   keys(): Promise<readonly string[]>
+  /** The text of an object; undefined when there is none. */
+  read(key: string): Promise<string | undefined>
   /** How many bytes there are in the bucket under each key. */
   sizes(): Promise<ReadonlyMap<string, number>>
   /** What namespaces hold and have reserved, as the store counts it. */
@@ -73,6 +75,14 @@ export async function startReplicas(
     })
   const servers = await Promise.all(ports.map((_port, index) => start(index)))
   started.push(...servers)
+  const read = async (key: string) => {
+    const get = new GetObjectCommand({ Bucket: bucket, Key: `${prefix}/${key}` })
+    const answer = await minio.client.send(get).catch((error: Error) => {
+      if (error.name === 'NoSuchKey') return undefined
+      throw error
+    })
+    return answer?.Body?.transformToString()
+  }
   const url = await startBalancer(t, join(home, 'nginx'), ports)
   return {
     url,
@@ -100,13 +110,9 @@ export async function startReplicas(
       }
       return sizes
     },
+    read,
     async ledger() {
-      const get = new GetObjectCommand({ Bucket: bucket, Key: `${prefix}/usage.json` })
-      const text = await minio.client.send(get).then(
-        ({ Body }) => Body?.transformToString(),
-        () => undefined
-      )
-      return JSON.parse(text ?? '{"held":{},"open":{}}')
+      return JSON.parse((await read('usage.json')) ?? '{"held":{},"open":{}}')
     }
   }
 }

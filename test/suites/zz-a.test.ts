@@ -1,2 +1,0 @@
-import { runFolders } from './run-folders.ts'
-await runFolders('server/storage')
