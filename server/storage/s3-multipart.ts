@@ -32,9 +32,9 @@ export function uploadTarget(bucket: S3Bucket, place: S3Place): UploadTarget {
   const writer = randomUUID()
   const doing = `write ${place.Key}`
   return {
-    putWhole: async (body, signal) => {
+    putWhole: async body => {
       const put = new PutObjectCommand({ ...place, ...bucket.encryption, ...bodyOf(body) })
-      await bucket.ask(doing, (client, options) => client.send(put, options), { signal })
+      await bucket.ask(doing, (client, options) => client.send(put, options), { answerMs: partMs })
     },
     begin: async () => {
       const begin = new CreateMultipartUploadCommand({ ...place, ...bucket.encryption, Metadata: { writer } })

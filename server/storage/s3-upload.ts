@@ -8,7 +8,8 @@ import type { PutExpectations, StoredBytes } from './storage-driver.ts'
 
 /** What an upload asks of S3 for one key. */
 export interface UploadTarget {
-  putWhole(body: Buffer, signal: AbortSignal): Promise<void>
+  /** Cannot be aborted: what was sent may arrive, and then it must not be taken for failed. */
+  putWhole(body: Buffer): Promise<void>
   /** Cannot be aborted: what S3 has begun has to be known to be given up. */
   begin(): Promise<string>
   /** Sends a part; its bytes may not change until then. @returns its ETag */
@@ -102,7 +103,7 @@ class S3Upload {
     const stored = this.#bytes.result()
     if (this.#uploadId === undefined) {
       if (this.#filling !== undefined) this.#buffers.keep(this.#filling)
-      await this.#target.putWhole(this.#rest(), this.signal)
+      await this.#target.putWhole(this.#rest())
       return stored
     }
     await this.#sendFilled(await this.#fillable())

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { Writable } from 'node:stream'
-import { type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
+import { isInDoubt, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
 import { distinctData } from '../data-objects.ts'
 import { dataKey } from '../keys.ts'
 import type { StoredEntry, StoredManifest } from '../manifests.ts'
 import type { Finding, Problem } from './findings.ts'
-import { examineLease, examineManifest, isUnavailable } from './stored-objects.ts'
+import { examineLease, examineManifest } from './stored-objects.ts'
 
 /**
  * Reads all bytes of one bundle or draft that are there with their right size, and hashes them. What else is wrong with
@@ -52,7 +52,7 @@ async function checkDigest(
     const found = await readDigest(store, key, sizeBytes, onBytes, signal)
     return found === sha256 ? undefined : describe('bytes-wrong', `sha256 ${found}`)
   } catch (error) {
-    if (!(error instanceof StorageError) || isUnavailable(error)) throw error
+    if (!(error instanceof StorageError) || isInDoubt(error)) throw error
     return error.failure === 'not-found' ? undefined : describe('bytes-unreadable', error.message)
   }
 }

@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { Value } from 'typebox/value'
 import { parseManifest } from '../../../shared/manifest.ts'
 import { checkNamespace } from '../../../shared/names.ts'
-import { readIfThere, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
+import { isInDoubt, readIfThere, type StorageDriver } from '../../storage/storage-driver.ts'
 import { type Attempt, leaseKey, manifestKey, unnamed } from '../keys.ts'
 import type { Lease } from '../lease.ts'
 import type { StoredEntry, StoredManifest } from '../manifests.ts'
@@ -59,15 +59,10 @@ async function examine<T>(
     const found = await readIfThere(store, key)
     return found === undefined ? { is: 'missing' } : { is: 'good', value: parse(found.text) }
   } catch (error) {
-    if (isUnavailable(error)) throw error
+    if (isInDoubt(error)) throw error
     // A boundary: the store and the parsers throw nothing but Errors.
     return { is: 'broken', why: (error as Error).message }
   }
-}
-
-/** Whether a store on the network is away for the moment: that says nothing of what it holds. */
-export function isUnavailable(error: unknown): boolean {
-  return error instanceof StorageError && error.failure === 'unavailable'
 }
 
 /** @throws Error that says what is wrong with it */

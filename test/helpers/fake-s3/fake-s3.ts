@@ -46,6 +46,8 @@ export const fakeCredentials = { accessKeyId: 'key', secretAccessKey: 'secret' }
 /** As much of S3 as the driver uses, in memory, with faults to order; `test/contract/s3-probes.ts` holds it to the real one. */
 export class FakeS3 {
   readonly requests: SeenRequest[] = []
+  /** Told of each request before it is answered. */
+  onRequest: ((request: SeenRequest) => void) | undefined
   readonly buckets = new Map<string, Bucket>()
   readonly #server: Server
   readonly #options: FakeOptions
@@ -123,7 +125,9 @@ export class FakeS3 {
       body,
       bucketName
     }
-    this.requests.push({ operation, key, headers: message.headers, bodyBytes: body.length })
+    const seen = { operation, key, headers: message.headers, bodyBytes: body.length }
+    this.requests.push(seen)
+    this.onRequest?.(seen)
     const fault = this.#takeFault(operation)
     if (fault === 'hang') return
     if (fault === 'late') this.#late.push(() => void this.#answer(request))

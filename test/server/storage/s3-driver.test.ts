@@ -376,3 +376,16 @@ t.test('the clock of S3 is known to the second', async t => {
   const found = driver.clockAheadMs()
   t.ok(Math.abs(found - aheadMs) <= 1000, `${found} ms`)
 })
+
+t.test('a client that goes away while its last bytes are under way leaves nothing in doubt', async t => {
+  const { driver, fake, keys } = await openBucket(t)
+  const gone = new AbortController()
+  fake.onRequest = ({ operation }) => {
+    if (operation === 'PutObject') gone.abort()
+  }
+
+  const stored = await driver.put('data/0', Readable.from(['x']), generous, gone.signal)
+
+  t.equal(stored.sizeBytes, 1)
+  t.same(keys(), ['data/0'])
+})

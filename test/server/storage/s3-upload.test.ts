@@ -89,11 +89,11 @@ t.test('what is being sent stays as it is, however many wait', async t => {
   let next: Promise<unknown> = Promise.resolve()
   const slowTarget: UploadTarget = {
     ...target,
-    async putWhole(sent, signal) {
+    async putWhole(sent) {
       next = buffers.take(never, () => {}).then(buffer => buffer.fill('another'))
       await buffers.asked.promise
       await setImmediate()
-      await target.putWhole(sent, signal)
+      await target.putWhole(sent)
     }
   }
 
