@@ -33,7 +33,8 @@ export const systemClock: Clock = {
 
 /** The clock of a store that has one, so that all servers on it have the same time; else this machine's. */
 export function clockOf(store: StorageDriver): Clock {
-  if (store.clockAheadMs === undefined) return systemClock
-  const aheadMs = () => store.clockAheadMs?.() ?? 0
+  const { clockAheadMs } = store
+  if (clockAheadMs === undefined) return systemClock
+  const aheadMs = () => clockAheadMs.call(store)
   return { ...systemClock, now: () => Date.now() + aheadMs(), asideMs: () => Math.abs(aheadMs()) }
 }

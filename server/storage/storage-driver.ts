@@ -190,9 +190,9 @@ export async function* listAll(
   }
 }
 
-/** The names of the folders directly in `folder`, without their `/`, from the one after `from` on. */
-export async function* listFolders(store: StorageDriver, folder: string, from = ''): AsyncGenerator<string> {
-  for await (const name of listAll(store, folder, 1000, from === '' ? '' : `${from}/`)) {
+/** The names of the folders directly in `folder`, without their `/`. */
+export async function* listFolders(store: StorageDriver, folder: string): AsyncGenerator<string> {
+  for await (const name of listAll(store, folder)) {
     if (name.endsWith('/')) yield bareName(name)
   }
 }

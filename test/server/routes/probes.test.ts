@@ -50,6 +50,25 @@ t.test('a server whose store takes no writes is live and not ready, and says why
   t.equal((await call(server, 'GET', '/readyz')).status, 200)
 })
 
+t.test('a server that knows what to do about its store says that, and no name', async t => {
+  const todo = 'the bucket does not exist: make it, or mend SPARK_STAGE_STORE'
+  const server = await startServer(t, {
+    env: withoutSweeps,
+    wrapStore: opened =>
+      watchStore(opened, {
+        before: method => {
+          if (method === 'probe')
+            throw new StorageError('unavailable', 'secret-bucket: NoSuchBucket', undefined, todo)
+        }
+      })
+  })
+
+  const answer = await call(server, 'GET', '/readyz')
+
+  t.equal(answer.status, 503)
+  t.strictSame(answer.json, { status: 'not ready', failed: ['storeWritable'], todo: [todo] })
+})
+
 t.test('a server without any signing key is not ready', async t => {
   const clock = new TestClock()
   const server = await startServer(t, { clock, env: withoutSweeps })

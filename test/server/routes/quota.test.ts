@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Ledger } from '../../../server/staging/usage.ts'
 import { blobPath, bundlePath, bundlesPath } from '../../../shared/paths.ts'
 import { KiB, MiB } from '../../../shared/units.ts'
 import { type Answer, call, stage, upload } from '../../helpers/call.ts'
@@ -11,7 +12,11 @@ const quota = { SPARK_STAGE_NAMESPACE_QUOTA_BYTES: '1000000' }
 const headers = { authorization: `Bearer ${credential}` }
 
 /** What the store says is used, by namespace, and what is reserved. */
-const usage = (server: TestServer) => readJson(`${server.folder}/usage.json`)
+async function usage(server: TestServer): Promise<object> {
+  // A boundary: it is the ledger.
+  const { held, open } = (await readJson(`${server.folder}/usage.json`)) as Ledger
+  return { held, open }
+}
 
 function declare(server: TestServer, sizes: readonly number[], key?: string): Promise<Answer> {
   const entries = sizes.map((sizeBytes, index) => ({

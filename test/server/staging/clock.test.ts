@@ -21,6 +21,14 @@ t.test('what is due in years does not run at once', async t => {
   t.equal(runCount, 0)
 })
 
+t.test('who waits is not waited for', async t => {
+  const startedMs = systemClock.steady()
+
+  await systemClock.wait(2)
+
+  t.ok(systemClock.steady() - startedMs >= 1)
+})
+
 t.test('a store with a clock gives its time to all that use it; any other leaves them their own', async t => {
   const store = simulatedStore(new Map(), async () => {})
 

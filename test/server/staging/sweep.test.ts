@@ -202,6 +202,7 @@ t.test(
 t.test('what is no hour among the markers keeps nothing from being swept', async t => {
   const objects: Objects = new Map([
     ['due/.DS_Store', ''],
+    ['due/2025/x', ''],
     [`due/2026-01-01T00/${'a'.repeat(32)}`, '']
   ])
   const store = simulatedStore(objects, async () => {})
@@ -245,4 +246,17 @@ t.test("a server whose own clock is not the store's does not sweep until it is",
 
   t.same([done.length, wrong], [1, [61_000]])
   await runner.stop()
+})
+
+t.test("a server whose clock is not the store's says so, and removes nothing", async t => {
+  const clock = Object.assign(new TestClock(), { asideMs: () => 3_600_000 })
+  const server = await startServer(t, { clock })
+  const { bundleId } = (await stage(server, [['files', 'a', 'x']])).json
+
+  clock.advance(minuteMs)
+  await until(() => server.logLines.some(line => line.includes("clock is not the store's, no sweep")))
+  clock.advance(30 * dayMs)
+  await until(() => server.logLines.filter(line => line.includes('no sweep')).length > 1)
+
+  t.ok((await server.files()).some(path => path.startsWith(`bundles/${bundleId}/0/data/`)))
 })
