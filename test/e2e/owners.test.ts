@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { useCluster } from '../cluster/cluster.ts'
-import { isThere } from '../cluster/once-cached.ts'
-import { statePath } from '../cluster/paths.ts'
 import { runCommand } from '../cluster/run-command.ts'
 import { waitUntil } from '../cluster/wait-until.ts'
 import { outsideFolder } from '../integration/helpers/outside-folder.ts'
@@ -117,9 +115,9 @@ async function manifestStatus({ id, tokenFile }: Bundle): Promise<number> {
   return Number(await runCommand(command, args))
 }
 
-/** Looks at the volume of the server, which is a folder of this machine. */
+/** Looks at the store itself: a download would renew the lease. */
 async function bytesAreThere(id: string): Promise<boolean> {
-  return await isThere(statePath('volumes', instance.namespace, 'bundles', id, '0'))
+  return await instance.storeHas(`bundles/${id}/0`)
 }
 
 async function phaseOf(name: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, rm } from 'node:fs/promises'
 import type { Cluster } from '../../cluster/cluster.ts'
+import { isThere } from '../../cluster/once-cached.ts'
 import { statePath } from '../../cluster/paths.ts'
 import { stageImages } from './images.ts'
 import { applyKustomization, applyManifest, freshNamespace, type Kustomization } from './kubernetes.ts'
@@ -15,6 +16,8 @@ export interface Instance {
   readonly podServer: string
   /** For a submitter, through the API server. */
   readonly server: string
+  /** Whether the store has anything below a folder of it. */
+  storeHas(folder: string): Promise<boolean>
 }
 
 export interface InstanceOptions {
@@ -77,7 +80,8 @@ export async function installInstance(cluster: Cluster, options: InstanceOptions
   }
   await waitForInstance(cluster, { namespace, name })
   const podServer = `http://${name}.${namespace}.svc:10000`
-  return { namespace, name, podServer, server: `k8s://${namespace}/${name}` }
+  const { storeHas } = store
+  return { namespace, name, podServer, server: `k8s://${namespace}/${name}`, storeHas }
 }
 
 /** Waits until the present state of the Deployment is the one that serves. */
@@ -93,6 +97,7 @@ export async function waitForInstance(
 interface Store {
   readonly kustomization: Kustomization
   readonly config: Readonly<Record<string, string>>
+  readonly storeHas: Instance['storeHas']
 }
 
 async function storeOnDisk(
@@ -101,12 +106,17 @@ async function storeOnDisk(
   name: string
 ): Promise<Store> {
   await makeVolume(cluster, namespace, name)
-  return { kustomization: { resources: [`deploy/overlays/${overlay}`] }, config: {} }
+  return {
+    kustomization: { resources: [`deploy/overlays/${overlay}`] },
+    config: {},
+    // The volume is a folder of this machine.
+    storeHas: folder => isThere(statePath('volumes', namespace, folder))
+  }
 }
 
 /** An overlay of one server on a disk becomes three servers over a bucket. */
 async function storeInS3(cluster: Cluster, { namespace, overlay }: InstanceOptions): Promise<Store> {
-  const { config, accessKeyId, secretAccessKey } = await makeBucketFolder(cluster)
+  const { config, accessKeyId, secretAccessKey, has } = await makeBucketFolder(cluster)
   await makeSecret(cluster, namespace, 'spark-stage-s3', {
     'access-key-id': accessKeyId,
     'secret-access-key': secretAccessKey
@@ -116,7 +126,7 @@ async function storeInS3(cluster: Cluster, { namespace, overlay }: InstanceOptio
     overlay === 's3'
       ? { resources: ['deploy/overlays/s3'] }
       : { resources: ['deploy/base'], components: parts }
-  return { kustomization: { ...whole, patches: [smallRequest] }, config }
+  return { kustomization: { ...whole, patches: [smallRequest] }, config, storeHas: has }
 }
 
 /** On one small node, three servers must not take the place of the jobs. */

@@ -9,6 +9,8 @@ export interface BucketFolder {
   readonly config: Readonly<Record<string, string>>
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  /** Whether there is anything below a folder of this one. */
+  has(folder: string): Promise<boolean>
 }
 
 const namespace = 'stage-minio'
@@ -19,9 +21,17 @@ const accessKeyId = 'minio-of-the-e2e-suite'
 
 /** Makes a folder in the bucket of the cluster's MinIO, which is started when there is none. */
 export async function makeBucketFolder(cluster: Cluster): Promise<BucketFolder> {
+  const prefix = randomBytes(6).toString('hex')
   return {
+    // MinIO keeps what has one prefix in one folder.
+    has: async folder => {
+      const path = `/data/${bucket}/${prefix}/${folder}`
+      const look = ['sh', '-c', 'if test -e "$0"; then echo there; fi', path]
+      const found = await cluster.kubectl('exec', 'deployment/minio', '--namespace', namespace, '--', ...look)
+      return found.trim() === 'there'
+    },
     config: {
-      SPARK_STAGE_STORE: `s3://${bucket}/${randomBytes(6).toString('hex')}`,
+      SPARK_STAGE_STORE: `s3://${bucket}/${prefix}`,
       SPARK_STAGE_S3_ENDPOINT: `http://minio.${namespace}.svc:${port}`,
       SPARK_STAGE_S3_REGION: 'us-east-1',
       SPARK_STAGE_S3_FORCE_PATH_STYLE: 'true'
