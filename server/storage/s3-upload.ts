@@ -34,8 +34,8 @@ const parallelPartsCount = 4
 /** So much of a part waits outside of a buffer, while others need it more than a slow client. */
 const mostSpareBytes = 1 * MiB
 
-/** Shared by all uploads of the process: 40 MiB, however many there are. */
-const sharedBuffers = new PartBuffers(partBytes, 8)
+/** Shared by all uploads of the process: 30 MiB, however many there are. */
+const sharedBuffers = new PartBuffers(partBytes, 6)
 
 /**
  * Streams bytes of unknown length to S3, hashing them on the way: small ones in one request, others in parts. They

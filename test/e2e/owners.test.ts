@@ -81,7 +81,7 @@ t.test('nothing is removed while the API server is away, and all goes on by itse
   await waitUntil('it is gone too', 120_000, async () => !(await bytesAreThere(bundles.living.id)))
   const restarts = 'jsonpath={.items[*].status.containerStatuses[*].restartCount}'
   const pods = await cluster.kubectl('get', 'pods', '--namespace', instance.namespace, '--output', restarts)
-  t.equal(pods, '0', 'the server was not restarted for it')
+  t.match(pods, /^0( 0)*$/, 'no server was restarted for it')
 })
 
 interface Bundle {

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, rm } from 'node:fs/promises'
 import type { Cluster } from '../../cluster/cluster.ts'
-import { isThere } from '../../cluster/once-cached.ts'
-import { statePath } from '../../cluster/paths.ts'
 import { stageImages } from './images.ts'
-import { applyKustomization, applyManifest, freshNamespace, type Kustomization } from './kubernetes.ts'
+import { applyKustomization, freshNamespace, type Kustomization } from './kubernetes.ts'
 import { makeBucketFolder } from './minio.ts'
+import { makeVolume, volumeHas } from './volume.ts'
 
 /** An instance of the server, installed from `deploy/` as it is. */
 export interface Instance {
@@ -109,8 +107,7 @@ async function storeOnDisk(
   return {
     kustomization: { resources: [`deploy/overlays/${overlay}`] },
     config: {},
-    // The volume is a folder of this machine.
-    storeHas: folder => isThere(statePath('volumes', namespace, folder))
+    storeHas: folder => volumeHas(namespace, folder)
   }
 }
 
@@ -145,25 +142,4 @@ async function makeSecret(
 ): Promise<void> {
   const literals = Object.entries(values).map(([key, value]) => `--from-literal=${key}=${value}`)
   await cluster.kubectl('create', 'secret', 'generic', name, ...literals, '--namespace', namespace)
-}
-
-/** Our own cluster has no provisioner of volumes: here is one volume for the one claim of an instance. */
-async function makeVolume(cluster: Cluster, namespace: string, claim: string): Promise<void> {
-  if (!cluster.isOwn) return
-  const path = statePath('volumes', namespace)
-  await cluster.kubectl('delete', 'persistentvolume', namespace, '--ignore-not-found', '--timeout=60s')
-  await rm(path, { recursive: true, force: true })
-  await mkdir(path, { recursive: true })
-  await chown(path, 65_532, 65_532)
-  await applyManifest(cluster, {
-    apiVersion: 'v1',
-    kind: 'PersistentVolume',
-    metadata: { name: namespace },
-    spec: {
-      accessModes: ['ReadWriteOnce'],
-      capacity: { storage: '50Gi' },
-      claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name: claim },
-      hostPath: { path }
-    }
-  })
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { minioImage } from '../../cluster/images.ts'
 import { applyManifest, freshNamespace } from './kubernetes.ts'
+import { makeVolume, volumeHas } from './volume.ts'
 
 /** A folder of a bucket in the cluster, which was empty, and what opens it. */
 export interface BucketFolder {
@@ -15,6 +16,7 @@ export interface BucketFolder {
 
 const namespace = 'stage-minio'
 const bucket = 'stage'
+const claim = 'minio'
 const port = 9000
 const labels = { app: 'minio' }
 const accessKeyId = 'minio-of-the-e2e-suite'
@@ -24,12 +26,7 @@ export async function makeBucketFolder(cluster: Cluster): Promise<BucketFolder> 
   const prefix = randomBytes(6).toString('hex')
   return {
     // MinIO keeps what has one prefix in one folder.
-    has: async folder => {
-      const path = `/data/${bucket}/${prefix}/${folder}`
-      const look = ['sh', '-c', 'if test -e "$0"; then echo there; fi', path]
-      const found = await cluster.kubectl('exec', 'deployment/minio', '--namespace', namespace, '--', ...look)
-      return found.trim() === 'there'
-    },
+    has: folder => volumeHas(namespace, bucket, prefix, folder),
     config: {
       SPARK_STAGE_STORE: `s3://${bucket}/${prefix}`,
       SPARK_STAGE_S3_ENDPOINT: `http://minio.${namespace}.svc:${port}`,
@@ -48,6 +45,8 @@ async function passwordOfMinio(cluster: Cluster): Promise<string> {
   if (known !== '') return Buffer.from(known, 'base64').toString()
   const password = randomBytes(20).toString('hex')
   await freshNamespace(cluster, namespace)
+  await makeVolume(cluster, namespace, claim)
+  await applyManifest(cluster, minioClaim)
   await applyManifest(cluster, minioService)
   await applyManifest(cluster, minioDeployment)
   const status = ['rollout', 'status', 'deployment/minio', '--timeout=110s']
@@ -55,6 +54,13 @@ async function passwordOfMinio(cluster: Cluster): Promise<string> {
   await cluster.kubectl(...login, '--namespace', namespace)
   await cluster.kubectl(...status, '--namespace', namespace)
   return password
+}
+
+const minioClaim = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: claim, namespace },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '50Gi' } } }
 }
 
 const minioService = {
@@ -99,7 +105,7 @@ const minioDeployment = {
             volumeMounts: [{ name: 'disk', mountPath: '/data' }]
           }
         ],
-        volumes: [{ name: 'disk', emptyDir: {} }]
+        volumes: [{ name: 'disk', persistentVolumeClaim: { claimName: claim } }]
       }
     }
   }

@@ -1,9 +1,13 @@
+import { join } from 'node:path'
 import type { Test } from 'tap'
+import { buildPackage } from '../../../build/build-package.ts'
 import { GiB, MiB } from '../../../shared/units.ts'
 import type { Listening } from '../../helpers/call.ts'
 import { commit, declare, digestOf, send } from './made-bundle.ts'
 import { type MadeBytes, makeBytes } from './made-bytes.ts'
 import { startMinio } from './minio.ts'
+import { outsideFolder } from './outside-folder.ts'
+import type { Command } from './programs.ts'
 import { startReplicas } from './replicas.ts'
 
 const submissionsCount = 200
@@ -19,7 +23,11 @@ const mostMemoryBytes = 250 * MiB
  * @param steepness how much smaller than the largest most of them are: 4 GB in all with 0.8, 1 GB with 3
  */
 export async function submitMany(t: Test, steepness: number): Promise<void> {
-  const replicas = await startReplicas(t, await startMinio(t))
+  // As it is deployed: loaded from source, a server has some 40 MiB more.
+  const program = await outsideFolder(t)
+  await buildPackage(program)
+  const command: Command = [process.execPath, join(program, 'spark-stage-server.mjs')]
+  const replicas = await startReplicas(t, await startMinio(t), { commandOf: () => command })
   const files = await Promise.all(
     sizes(steepness).map((sizeBytes, index) => makeBytes(`${index}`, sizeBytes))
   )
