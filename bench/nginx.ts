@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { freePort } from '../test/integration/helpers/free-port.ts'
 import { type Scope, startProcess } from '../test/integration/helpers/start-process.ts'
 
 /** Plain nginx as Debian ships it: one process, sendfile, WebDAV PUT into `root`. */
@@ -48,15 +48,6 @@ http {
   }
 }
 `
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('expected a port')
-  return address.port
 }
 
 /** nginx says nothing when it is ready. */
