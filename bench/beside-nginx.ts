@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../test/integration/helpers/cache-folder.ts'
+import { startNginx } from '../test/integration/helpers/nginx.ts'
 import { startStage } from '../test/integration/helpers/programs.ts'
 import type { Scope } from '../test/integration/helpers/start-process.ts'
-import { startNginx } from './nginx.ts'
 import { prepareWorks, settle, type Work } from './works.ts'
 
 /** Rounds of the whole table; the medians are shown. */
@@ -15,7 +15,10 @@ const scope: Scope = { teardown: run => void teardowns.push(run) }
 const home = await mkdtemp(join(await cacheFolder(), 'bench-'))
 try {
   const stage = await startStage(scope, { home, env: { SPARK_STAGE_UPLOAD_AUTH: 'none' } })
-  const nginx = await startNginx(scope, join(home, 'nginx'))
+  const root = join(home, 'nginx', 'root')
+  await mkdir(root, { recursive: true })
+  const location = `root ${root}; dav_methods PUT;`
+  const nginx = { root, url: await startNginx(scope, join(home, 'nginx'), { location }) }
   const works = await prepareWorks(scope, home, stage, nginx)
   const seconds = new Map(works.map(work => [work, { ours: [] as number[], peer: [] as number[] }]))
   for (let round = 1; round <= roundCount; round += 1) {

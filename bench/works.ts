@@ -8,7 +8,12 @@ import { sha256sums, writeRandomFile } from '../test/integration/helpers/files.t
 import { fetchInto, put, type StageProcess } from '../test/integration/helpers/programs.ts'
 import type { Scope } from '../test/integration/helpers/start-process.ts'
 import { curl, curls } from './curl.ts'
-import type { Nginx } from './nginx.ts'
+
+/** Plain nginx with sendfile, and WebDAV PUT into `root`. */
+export interface Nginx {
+  readonly url: string
+  readonly root: string
+}
 
 /** One row of the table: the same bytes moved by us and by a peer. */
 export interface Work {

@@ -12,8 +12,8 @@ export interface S3Failure {
 
 /** What it takes to mend a store in S3. None of it names a bucket, a key or a host: `/readyz` shows it to everyone. */
 const mends: Readonly<Record<string, string>> = {
-  NoSuchBucket: 'the bucket does not exist: make it, or mend SPARK_STAGE_STORE',
-  InvalidBucketName: 'no bucket can be called so: mend SPARK_STAGE_STORE',
+  NoSuchBucket: 'the bucket does not exist: make it, or name another store',
+  InvalidBucketName: 'no bucket can be called so: name another store',
   AccessDenied:
     'the credentials lack a right that docs/s3.md lists: grant it for this bucket and prefix, or use others',
   InvalidAccessKeyId: 'S3 does not know the access key: mend the credentials (AWS_ACCESS_KEY_ID)',

@@ -28,7 +28,7 @@ export interface Cluster {
   importImage(archive: string, name: string): Promise<void>
   /** Ends the API server at once, which stays away until {@link startApiServer}. */
   stopApiServer(): Promise<void>
-  /** Starts the API server again, and waits until it is ready. */
+  /** Starts the API server again, and waits until it is ready; addresses of new Services follow at once. */
   startApiServer(): Promise<void>
   /** A kubeconfig of a user with a client certificate. Without a RoleBinding to it the user may do nothing. @returns its path */
   certificateUser(name: string, groups?: readonly string[]): Promise<string>
@@ -66,6 +66,9 @@ export async function useCluster(): Promise<Cluster> {
         90_000,
         async () => (await kubectl('get', '--raw', '/readyz')) === 'ok'
       )
+      // By itself it asks again only after up to a minute, and until then a new Service has no address.
+      await stopProcess('kube-proxy')
+      await restartProcess('kube-proxy')
     },
     certificateUser: async (name, groups = []) => {
       refuseGiven('signs certificates of users')

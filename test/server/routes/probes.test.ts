@@ -51,7 +51,7 @@ t.test('a server whose store takes no writes is live and not ready, and says why
 })
 
 t.test('a server that knows what to do about its store says that, and no name', async t => {
-  const todo = 'the bucket does not exist: make it, or mend SPARK_STAGE_STORE'
+  const todo = 'the bucket does not exist: make it, or name another store'
   const server = await startServer(t, {
     env: withoutSweeps,
     wrapStore: opened =>

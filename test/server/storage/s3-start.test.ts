@@ -27,7 +27,7 @@ t.test('what will not do is named, with how to mend it, and nothing is left', as
     [
       'no bucket',
       () => S3Driver.open('s3://missing/x', settings),
-      's3://missing/x cannot be a store: the bucket does not exist: make it, or mend SPARK_STAGE_STORE'
+      's3://missing/x cannot be a store: the bucket does not exist: make it, or name another store'
     ],
     [
       'a key that S3 does not know',

@@ -1,36 +1,43 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { freePort } from '../test/integration/helpers/free-port.ts'
-import { type Scope, startProcess } from '../test/integration/helpers/start-process.ts'
+import { freePort } from './free-port.ts'
+import { type Scope, startProcess } from './start-process.ts'
 
-/** Plain nginx as Debian ships it: one process, sendfile, WebDAV PUT into `root`. */
-export interface Nginx {
-  readonly url: string
-  readonly root: string
+/** What an nginx does, in its own words. */
+export interface NginxTask {
+  /** The directives of its one `location /`. */
+  readonly location: string
+  /** Directives of `http`. */
+  readonly http?: string
 }
 
-/** Starts nginx below `folder`; it has to be installed. */
-export async function startNginx(scope: Scope, folder: string): Promise<Nginx> {
-  const root = join(folder, 'root')
-  await mkdir(root, { recursive: true })
+/**
+ * Starts Debian's nginx on loopback, as one process, and waits until it answers anything at all.
+ *
+ * @param folder a new one, for all that nginx writes
+ * @returns its URL
+ */
+export async function startNginx(scope: Scope, folder: string, task: NginxTask): Promise<string> {
+  await mkdir(folder, { recursive: true })
   const port = await freePort()
   const configuration = join(folder, 'nginx.conf')
-  await writeFile(configuration, configurationText(folder, root, port))
+  await writeFile(configuration, configurationText(folder, port, task))
   startProcess(scope, 'nginx', ['-e', join(folder, 'error.log'), '-c', configuration])
   const url = `http://127.0.0.1:${port}`
   await untilItAnswers(url)
-  return { url, root }
+  return url
 }
 
-function configurationText(folder: string, root: string, port: number): string {
+function configurationText(folder: string, port: number, { location, http = '' }: NginxTask): string {
   return `daemon off;
 # One process, so that ending it ends all of it.
 master_process off;
 user root;
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log;
-events { worker_connections 768; }
+worker_rlimit_nofile 8192;
+events { worker_connections 4096; }
 http {
   access_log off;
   sendfile on;
@@ -41,10 +48,12 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
+  ${http}
   server {
-    listen 127.0.0.1:${port};
-    root ${root};
-    location / { dav_methods PUT; }
+    listen 127.0.0.1:${port} backlog=1024;
+    location / {
+      ${location}
+    }
   }
 }
 `
