@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import type { Answer } from '../helpers/call.ts'
 import { startServer } from '../helpers/start-server.ts'
 import { type Answered, assertKept, submit } from '../helpers/submission.ts'
+import { TestClock } from '../helpers/test-clock.ts'
 import { type DiskStep, watchDisk } from '../helpers/watched-disk.ts'
 
 /** The steps that a full disk refuses. */
@@ -56,7 +57,8 @@ export function fullDiskPoints(t: Test, stride: number): void {
     'at whichever step the disk is full, the request fails as a whole and the server goes on',
     async t => {
       const whole = fillingDisk(Number.POSITIVE_INFINITY)
-      const server = await startServer(t, { disk: whole.disk })
+      // Markers are filed by the hour: how many steps there are must not depend on the time of day.
+      const server = await startServer(t, { disk: whole.disk, clock: new TestClock() })
       const firstStep = whole.steps.length
       const answers = await submit(server, nothing(), { keyed: false })
       const filesCount = withoutHints(listNow(server.folder)).length
@@ -65,7 +67,7 @@ export function fullDiskPoints(t: Test, stride: number): void {
       for (let fullAt = firstStep; fullAt < whole.steps.length; fullAt += stride) {
         const step = whole.steps[fullAt]
         await t.test(`full at step ${fullAt}, ${step?.op}`, async t => {
-          const filling = await startServer(t, { disk: fillingDisk(fullAt).disk })
+          const filling = await startServer(t, { disk: fillingDisk(fullAt).disk, clock: new TestClock() })
           const answered = nothing()
           let before = listNow(filling.folder)
           const onAnswer = ({ status }: Answer) => {
