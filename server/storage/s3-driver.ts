@@ -208,7 +208,7 @@ export class S3Driver implements StorageDriver {
 
   async probe(): Promise<void> {
     const place = this.#bucket.at('probe')
-    const put = new PutObjectCommand({ ...place, ...bodyOf('') })
+    const put = new PutObjectCommand({ ...place, ...this.#bucket.encryption, ...bodyOf('') })
     const remove = new DeleteObjectCommand(place)
     const within = { answerMs: probeMs, attemptsCount: 1 }
     await this.#bucket.ask('probe', (client, options) => client.send(put, options), within)

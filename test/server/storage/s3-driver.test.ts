@@ -22,11 +22,12 @@ t.test(
     await driver.put('data/0', Readable.from(['x']), generous, never)
     await driver.put('data/1', Readable.from([Buffer.alloc(6 * MiB)]), generous, never)
     await driver.copy('data/0', 'data/2')
+    await driver.probe()
 
     t.ok(bucket.objects.has('pre/fix/due/a'))
     const writes = ['PutObject', 'CreateMultipartUpload', 'CopyObject']
     const asked = fake.requests.filter(({ operation }) => writes.includes(operation))
-    t.equal(asked.length, 4)
+    t.equal(asked.length, 5)
     for (const { headers, operation } of asked) {
       t.equal(headers['x-amz-server-side-encryption'], 'aws:kms', operation)
       t.equal(headers['x-amz-server-side-encryption-aws-kms-key-id'], 'key-1')
