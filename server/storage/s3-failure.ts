@@ -10,6 +10,9 @@ export interface S3Failure {
   readonly attemptsCount: number
 }
 
+const untrusted =
+  'nobody vouches for the certificate of S3: set NODE_EXTRA_CA_CERTS to the file of its authority'
+
 /** What it takes to mend a store in S3. None of it names a bucket, a key or a host: `/readyz` shows it to everyone. */
 const mends: Readonly<Record<string, string>> = {
   NoSuchBucket: 'the bucket does not exist: make it, or name another store',
@@ -27,6 +30,15 @@ const mends: Readonly<Record<string, string>> = {
   IllegalLocationConstraintException: 'the bucket is in another region: mend SPARK_STAGE_S3_REGION',
   ENOTFOUND: 'the host of S3 has no address: mend SPARK_STAGE_S3_ENDPOINT or SPARK_STAGE_S3_REGION',
   ECONNREFUSED: 'nothing listens where S3 should be: mend SPARK_STAGE_S3_ENDPOINT, or start it',
+  EAI_AGAIN: 'the DNS does not answer: mend it, or let the server reach it',
+  EPROTO: 'no TLS is spoken there: mend http or https in SPARK_STAGE_S3_ENDPOINT',
+  TimeoutError: 'S3 does not answer: mend SPARK_STAGE_S3_ENDPOINT, or the way to it',
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host: mend SPARK_STAGE_S3_ENDPOINT',
+  ERR_INVALID_CHAR: 'the credentials have characters that no header takes, such as a newline: take them out',
   SlowDown: 'S3 throttles: it passes, or the bucket takes more than it is made for',
   RequestTimeTooSkewed: 'the clock of this server is wrong: set it'
 }
