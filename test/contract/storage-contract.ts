@@ -174,7 +174,7 @@ export function storageContract(t: Test, open: (t: Test) => Promise<OpenedStore>
   test('a copy of what does not exist makes nothing', async (t, driver, store) => {
     t.equal(await driver.copy('bundles/a/data/0', 'bundles/b/data/3'), false)
 
-    t.notMatch(await store.keys(), ['bundles/b/data/3'])
+    t.notOk((await store.keys()).includes('bundles/b/data/3'))
   })
 
   test('one of many creators wins, and its text stays', async (t, driver, store) => {

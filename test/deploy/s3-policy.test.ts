@@ -60,6 +60,7 @@ t.test('no rule of the bucket removes what is in use', async t => {
   t.equal(rules.length, 2)
   for (const { Filter, Expiration, ...rest } of rules) {
     t.equal(Filter.Prefix, 'spark-stage/')
+    t.equal(Object.keys(rest).length, 3, 'a name, whether it counts, and one thing to do')
     t.match(Object.keys(rest).slice(2), [/^(AbortIncompleteMultipartUpload|NoncurrentVersionExpiration)$/])
     t.same(Expiration ?? { ExpiredObjectDeleteMarker: true }, { ExpiredObjectDeleteMarker: true })
   }

@@ -43,7 +43,8 @@ export async function loseStore(t: Test, times: OutageTimes): Promise<void> {
   })
   const replicas = await startReplicas(t, minio, {
     endpoint,
-    env: { SPARK_STAGE_SWEEP_INTERVAL_SECONDS: '1' }
+    // So short that in each hour sweeps have drafts to look at, whatever became of them.
+    env: { SPARK_STAGE_SWEEP_INTERVAL_SECONDS: '1', SPARK_STAGE_DRAFT_LEASE_SECONDS: '60' }
   })
   const staged = (await stage(replicas, [['files', 'f', 'staged before']])).json
   const load = new PutAndFetch(t, replicas)
@@ -69,10 +70,19 @@ export async function loseStore(t: Test, times: OutageTimes): Promise<void> {
   const peakBytes = await replicas.peakBytes()
   t.ok(peakBytes <= 250 * MiB, `no server needs more than 250 MiB: ${Math.round(peakBytes / MiB)}`)
   const endings = await Promise.all(replicas.servers.map(({ kill }) => kill('SIGTERM')))
+  const lines = endings.flatMap(({ stdout }) => stdout.split('\n'))
   t.same(
-    endings.flatMap(({ stdout }) => stdout.split('\n').filter(line => line.includes('bundle ended'))),
+    lines.filter(line => line.includes('bundle ended')),
     [],
     'no server has ended a bundle'
+  )
+  t.ok(
+    lines.some(line => line.includes('sweep done')),
+    'sweeps had bundles to look at'
+  )
+  t.ok(
+    lines.some(line => /sweep failed|bundle not swept/.test(line)),
+    'and met the store that was away'
   )
 }
 
