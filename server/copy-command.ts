@@ -36,7 +36,7 @@ export async function copyCommand(
   signal: AbortSignal,
   now = () => performance.now()
 ): Promise<ExitCause> {
-  if (from.url === to.url) throw new Error('--from and --to: expected two stores, found the same twice')
+  refuseNested(from.url, to.url)
   const source = await openExistingStorage(from.url, { s3: from.s3 })
   try {
     await refuseUnfinishedCopy(source)
@@ -51,6 +51,14 @@ export async function copyCommand(
   } finally {
     await source.close()
   }
+}
+
+/** A store within another would be taken for a part of it. */
+function refuseNested(from: string, to: string): void {
+  const [a, b] = [from, to].map(url => `${new URL(url).href.replace(/\/+$/, '')}/`) as [string, string]
+  if (!a.startsWith(b) && !b.startsWith(a)) return
+  const found = a === b ? 'the same twice' : 'one within the other'
+  throw new Error(`--from and --to: expected two stores, found ${found}: ${from} and ${to}`)
 }
 
 async function run(

@@ -54,23 +54,30 @@ export async function showVerification(
   const report = await openReport(stderr.isTTY === true ? 'bar' : 'lines', stderr, now)
   const shown = new ShownReport(report, stdout, now)
   const summary = await verifyStore(store, shown, signal).finally(() => shown.end())
-  if (isWrong(summary.ledger)) await setRight(store, summary.ledger)
-  stdout.write(describeSummary(summary))
+  const ledger = describeLedger(summary.ledger, await setRight(store, summary.ledger))
+  stdout.write(describeSummary(summary, ledger))
   const { damaged, orphan, unmarked } = summary.findings
   return damaged + orphan + unmarked === 0 ? 'ok' : 'unsound'
 }
 
-/** What each namespace is counted with follows from its leases; nobody else writes it while this has the store. */
-async function setRight(store: StorageDriver, { found }: LedgerVerdict): Promise<void> {
-  if (found !== undefined) await new Usage(store).correct(found)
+/**
+ * What each namespace is counted with follows from its leases, as long as no server changes both.
+ *
+ * @returns whether it is right now; false when it was changed meanwhile
+ */
+async function setRight(store: StorageDriver, verdict: LedgerVerdict): Promise<boolean> {
+  const { seen, found } = verdict
+  if (found === undefined || !isWrong(verdict)) return true
+  return new Usage(store).correct(found, seen)
 }
 
-function describeLedger(verdict: LedgerVerdict): string {
-  const { counted, found } = verdict
+function describeLedger(verdict: LedgerVerdict, isRight: boolean): string {
+  const { seen, found } = verdict
   if (found === undefined) return 'not checked: it follows from the leases, and some are damaged'
   if (!isWrong(verdict)) return 'counts what is there'
-  if (counted === undefined) return 'could not be read; made anew'
-  const { heldBytes, reservedBytes } = usedBytes(counted)
+  if (!isRight) return 'not checked: a server changed it meanwhile; stop all servers and verify again'
+  if (seen.ledger === undefined) return 'could not be read; made anew'
+  const { heldBytes, reservedBytes } = usedBytes(seen.ledger)
   return `counted ${formatBytes(heldBytes)} held and ${formatBytes(reservedBytes)} reserved; set right`
 }
 
@@ -121,14 +128,15 @@ function describeFinding({ problem, key, bundleId, namespace, path, expected, fo
   return `${severity}${bundle}: ${sentence}: ${key}${file}: expected ${expected}, found ${found}. ${todo} [${problem}]`
 }
 
-function describeSummary({ bundles, held, readBytes, findings, ...more }: VerifySummary): string {
+function describeSummary(summary: VerifySummary, ledger: string): string {
+  const { bundles, held, readBytes, findings, ...more } = summary
   const lines = [
     `bundles    committed ${bundles.committed}, draft ${bundles.draft}, ended ${bundles.ended}`,
     `read       ${formatBytes(readBytes)}`,
     ...Object.entries(held).map(([namespace, { bytes, bundlesCount }]) => {
       return `held       ${formatBytes(bytes)} in namespace ${namespace}, committed ${bundlesCount}`
     }),
-    `ledger     ${describeLedger(more.ledger)}`,
+    `ledger     ${ledger}`,
     `pending    ${more.pending}, which sweeps will settle`,
     `leftovers  unfinished writes ${more.unfinishedWrites}, hints that lead nowhere ${more.lostHints}: harmless`,
     `findings   damaged ${findings.damaged}, orphan ${findings.orphan}, unmarked ${findings.unmarked}`

@@ -1,6 +1,9 @@
 import { listAll, type StorageDriver } from '../storage/storage-driver.ts'
-import { type Attempt, dataFolder, manifestKey } from './keys.ts'
+import { type Attempt, dataFolder, isDataName, manifestKey } from './keys.ts'
 import type { StoredEntry, StoredManifest } from './manifests.ts'
+
+/** How many objects are removed at once: what S3 takes in one request. */
+const pageSize = 1000
 
 /** The first entry of each data object: what has to arrive, each once. */
 export function distinctData(entries: readonly StoredEntry[]): readonly StoredEntry[] {
@@ -23,14 +26,20 @@ export async function lackingData(
   return distinctData(manifest.entries).filter(({ data }) => !there.has(String(data)))
 }
 
-/** Removes all bytes of an attempt, what was begun of others, and then its manifest, in pages. */
+/**
+ * Removes all bytes of an attempt, what was begun of others, and then its manifest, in pages. What got there by another
+ * hand stays: it is for `verify` to tell, and must keep nothing else.
+ */
 export async function removeBytes(store: StorageDriver, attempt: Attempt): Promise<void> {
   const folder = dataFolder(attempt)
   await store.abortUnfinished?.(folder)
+  let after = ''
   while (true) {
-    const names = await store.list(folder, '', 1000)
-    if (names.length === 0) break
-    await store.delete(names.map(name => folder + name))
+    const names = await store.list(folder, after, pageSize)
+    await store.delete(names.filter(isDataName).map(name => folder + name))
+    const last = names.at(-1)
+    if (last === undefined || names.length < pageSize) break
+    after = last
   }
   await store.delete([manifestKey(attempt)])
 }

@@ -44,6 +44,11 @@ export interface Attempt {
   readonly attempt: number
 }
 
+/** Whether something in a bundle's folder is called as the folder of an attempt, as lists write it. */
+export function isAttemptFolder(name: string): boolean {
+  return /^\d{1,9}\/$/.test(name)
+}
+
 /** The folder of an attempt: its manifest and its bytes. */
 export function attemptFolder({ bundleId, attempt }: Attempt): string {
   return `${bundleFolder(bundleId)}${attempt}/`
@@ -61,6 +66,11 @@ export function dataFolder(attempt: Attempt): string {
 
 export function dataKey(attempt: Attempt, number: number): string {
   return `${dataFolder(attempt)}${number}`
+}
+
+/** Whether something in the folder of an attempt's bytes is called as they are. */
+export function isDataName(name: string): boolean {
+  return /^\d+$/.test(name)
 }
 
 /** The folder of all indexes: a folder per namespace. */

@@ -1,7 +1,17 @@
 import { pMapIterable } from 'p-map'
-import { listAll, listFolders } from '../storage/storage-driver.ts'
+import { bareName, listAll, listFolders, readIfThere, StorageError } from '../storage/storage-driver.ts'
 import { forgottenAtMs, nextLooksMs, removeEnded } from './ending.ts'
-import { dueFolder, dueHour, dueKey, dueRoot, isDueHour, leaseKey } from './keys.ts'
+import {
+  bundleFolder,
+  dueFolder,
+  dueHour,
+  dueKey,
+  dueRoot,
+  isAttemptFolder,
+  isDueHour,
+  leaseKey,
+  manifestKey
+} from './keys.ts'
 import { ended, isCommitted, isEnded, type Lease } from './lease.ts'
 import type { OwnerState } from './owners.ts'
 import { Ownership, stillSaid } from './ownership.ts'
@@ -125,9 +135,11 @@ export class Sweep {
    * has ended, so that a slow one finds out; then all goes its usual way.
    *
    * @returns undefined when a lease has come up just now: then it is not this sweep's business
+   * @throws StorageError when a manifest is there: its lease was lost, and no bundle goes for that
    */
   async #settleUnborn(bundleId: string): Promise<Lease | undefined> {
     const { store, leases, clock, times } = this.#context
+    await this.#refuseLost(bundleId)
     const nowMs = clock.now()
     const unborn = {
       namespace: '',
@@ -140,6 +152,17 @@ export class Sweep {
     // The marker may be gone by now, with a draft that was discarded.
     for (const atMs of nextLooksMs(lease, times)) await store.create(dueKey(atMs, bundleId), '')
     return (await leases.create(bundleId, lease)) ? leases.find(bundleId) : undefined
+  }
+
+  async #refuseLost(bundleId: string): Promise<void> {
+    const { store } = this.#context
+    for await (const name of listAll(store, bundleFolder(bundleId))) {
+      if (!isAttemptFolder(name)) continue
+      const key = manifestKey({ bundleId, attempt: Number(bareName(name)) })
+      if ((await readIfThere(store, key)) === undefined) continue
+      const todo = `restore ${leaseKey(bundleId)} from a backup, or remove ${bundleFolder(bundleId)}`
+      throw new StorageError('broken', `${key}: expected a lease beside it, found none; ${todo}`)
+    }
   }
 
   /** Removes a marker that was looked at, unless it stands for one of the next looks as well. */

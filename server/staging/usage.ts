@@ -29,6 +29,14 @@ export interface Ledger {
   readonly open: Readonly<Record<string, OpenAccount>>
 }
 
+/** The ledger as it was read at one moment. */
+export interface LedgerState {
+  /** Undefined when what is there is no ledger. */
+  readonly ledger: Ledger | undefined
+  /** Undefined when there is nothing. */
+  readonly version: string | undefined
+}
+
 /** What one request wants counted for a bundle. */
 export interface Account {
   /** `<bundle id>/<what for>`; the one that a lease names was used for one commit only. */
@@ -150,12 +158,23 @@ export class Usage {
     )
   }
 
-  /** Puts what was found by looking at every bundle in the place of what was counted, readable or not. */
-  async correct(found: Ledger): Promise<void> {
-    const text = JSON.stringify(found)
+  /** The ledger for whoever may have to set it right, readable or not. @throws StorageError when the store fails */
+  async examine(): Promise<LedgerState> {
     const current = await readIfThere(this.#store, usageKey)
-    if (current === undefined) await this.#store.create(usageKey, text)
-    else await this.#store.replace(usageKey, text, current.version)
+    return { ledger: parseIfReadable(current?.text), version: current?.version }
+  }
+
+  /**
+   * Puts what was found by looking at every bundle in the place of what was counted.
+   *
+   * @param seen what was examined before the first bundle was looked at
+   * @returns false when it has changed since: a server is at work, and what was found is no longer true
+   */
+  correct(found: Ledger, seen: LedgerState): Promise<boolean> {
+    const text = textOf(found)
+    return seen.version === undefined
+      ? this.#store.create(usageKey, text)
+      : this.#store.replace(usageKey, text, seen.version)
   }
 
   #change(change: Change): Promise<void> {
@@ -196,8 +215,7 @@ export class Usage {
       const before = parse(current?.text)
       const { ledger, refusals } = applyAll(before, batch)
       if (ledger === before) return refusals
-      // No text comes twice: a swap that a slow network still holds can never fit again.
-      const text = JSON.stringify({ ...ledger, swappedAs: randomUUID() })
+      const text = textOf(ledger)
       const isSwapped =
         current === undefined
           ? await this.#store.create(usageKey, text)
@@ -208,17 +226,28 @@ export class Usage {
   }
 }
 
+/** No text comes twice: a swap that a slow network still holds can never fit again. */
+function textOf(ledger: Ledger): string {
+  return JSON.stringify({ ...ledger, swappedAs: randomUUID() })
+}
+
 /** @throws StorageError when it is no ledger; what is wrong then is for `verify` to mend */
 function parse(text: string | undefined): Ledger {
+  const ledger = parseIfReadable(text)
+  if (ledger !== undefined) return ledger
+  const how = 'stop the server and let `spark-stage-server verify` set it right'
+  throw new StorageError('broken', `${usageKey} cannot be read; ${how}`)
+}
+
+/** @returns undefined when it is no ledger */
+function parseIfReadable(text: string | undefined): Ledger | undefined {
   if (text === undefined) return empty
   try {
     // A boundary: only this class writes this object; what is no ledger at all is found out here.
     const { held, open } = JSON.parse(text) as Ledger
-    if (typeof held === 'object' && typeof open === 'object') return { held, open }
-    throw new Error('neither held nor open')
-  } catch (cause) {
-    const how = 'stop the server and let `spark-stage-server verify` set it right'
-    throw new StorageError('broken', `${usageKey} cannot be read; ${how}`, cause)
+    return typeof held === 'object' && typeof open === 'object' ? { held, open } : undefined
+  } catch {
+    return undefined
   }
 }
 

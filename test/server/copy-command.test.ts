@@ -434,8 +434,20 @@ t.test('there has to be a whole store to copy, and another place', async t => {
   await (await LocalDriver.open(empty)).close()
 
   await t.rejects(run(store.folder, store.folder), {
-    message: '--from and --to: expected two stores, found the same twice'
+    message: /^--from and --to: expected two stores, found the same twice: file:/
   })
+  for (const [from, to] of [
+    [store.folder, join(store.folder, 'copy')],
+    [join(store.folder, 'copy'), `${store.folder}/x/..`],
+    [
+      { url: 's3://bucket', s3: {} },
+      { url: 's3://bucket/copy', s3: {} }
+    ]
+  ] as const) {
+    await t.rejects(run(from, to), {
+      message: /^--from and --to: expected two stores, found one within the other: /
+    })
+  }
   await t.rejects(run(join(dirname(target), 'none'), target), { message: /^no store in / })
   await t.rejects(run(empty, target), { message: `there is nothing to copy in ${pathToFileURL(empty).href}` })
   await writeFile(join(store.folder, 'copy.json'), '{"from":"file:///x"}')

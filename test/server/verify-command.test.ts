@@ -2,8 +2,11 @@ import { readFile, rm } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
-import { verifyCommand } from '../../server/verify-command.ts'
+import { LocalDriver } from '../../server/storage/local-driver.ts'
+import { showVerification, verifyCommand } from '../../server/verify-command.ts'
+import { replaceMethods } from '../helpers/replaced-store.ts'
 import { makeStore, type StagedStore } from './staging/verification/staged-store.ts'
+import { openBucket, settingsOf } from './storage/opened-bucket.ts'
 
 const never = new AbortController().signal
 
@@ -132,6 +135,29 @@ t.test('a ledger that is gone is made anew', async t => {
   t.match((await run(store)).out, /\nledger {5}counts what is there\n/)
 })
 
+t.test('a ledger that a server changes meanwhile is left alone', async t => {
+  const store = await makeStore(t)
+  const changed = '{"held":{},"open":{"0123456789abcdef0123456789abcdef/0":{"namespace":"team-b","bytes":9}}}'
+  await store.write('usage.json', '{"held":{},"open":{}}')
+  const stdout = new PassThrough()
+  const driver = await LocalDriver.openExisting(store.folder)
+  t.teardown(() => driver.close())
+  const beside = replaceMethods(driver, {
+    countUnfinished: async () => {
+      await store.write('usage.json', changed)
+      return 0
+    }
+  })
+
+  t.equal(await showVerification(beside, { stdout, stderr: new PassThrough() }, never, () => 0), 'ok')
+
+  t.match(
+    String(stdout.read()),
+    '\nledger     not checked: a server changed it meanwhile; stop all servers and verify again\n'
+  )
+  t.equal(await readFile(`${store.folder}/usage.json`, 'utf8'), changed)
+})
+
 t.test('a ledger that follows from damaged leases is left alone', async t => {
   const store = await makeStore(t)
   await store.write(`bundles/${store.bundleId}/lease.json`, 'no lease')
@@ -170,4 +196,17 @@ t.test('a store that cannot be looked at is told with its cause', async t => {
 
 t.test('a folder without a store is refused, and stays as it is', async t => {
   await t.rejects(run({ folder: t.testdir() }), { name: 'StorageError', failure: 'not-found' })
+})
+
+t.test('a prefix below which nothing is, is refused, and one with a store is looked at', async t => {
+  const { fake, driver, keys } = await openBucket(t)
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const verify = () =>
+    verifyCommand({ url: 's3://bucket/pre/fix', s3: settingsOf(fake) }, { stdout, stderr }, never, () => 0)
+
+  await t.rejects(verify(), { failure: 'not-found', message: 'no store in s3://bucket/pre/fix' })
+  await driver.create('usage.json', '{"held":{},"open":{}}')
+
+  t.equal(await verify(), 'ok')
+  t.same(keys(), ['usage.json'])
 })

@@ -11,6 +11,7 @@ import {
   dueHour,
   dueKey,
   indexKeys,
+  isAttemptFolder,
   leaseKey,
   manifestKey
 } from '../keys.ts'
@@ -109,7 +110,7 @@ class BundleCheck {
     const folder = bundleFolder(this.#bundleId)
     const attempts: AttemptFolder[] = []
     for await (const name of listAll(this.#store, folder)) {
-      if (/^\d{1,9}\/$/.test(name)) attempts.push(await this.#readAttempt(Number(bareName(name))))
+      if (isAttemptFolder(name)) attempts.push(await this.#readAttempt(Number(bareName(name))))
       else if (name !== 'lease.json') this.#refuseName(folder, name)
     }
     return attempts

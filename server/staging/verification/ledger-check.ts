@@ -1,18 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Lease } from '../lease.ts'
-import { addHeld, bundleOf, type Held, type Ledger, type OpenAccount } from '../usage.ts'
+import { addHeld, bundleOf, type Held, type Ledger, type LedgerState, type OpenAccount } from '../usage.ts'
 
 /** What the ledger says, and what it would have to say. */
 export interface LedgerVerdict {
-  /** Undefined when it cannot be read. */
-  readonly counted: Ledger | undefined
+  /** As it was before the first bundle was looked at. */
+  readonly seen: LedgerState
   /** Undefined when leases are damaged: nobody knows what their bundles are counted with. */
   readonly found: Ledger | undefined
 }
 
 /** Whether the ledger has to be set right, and can be. */
-export function isWrong({ counted, found }: LedgerVerdict): boolean {
-  return found !== undefined && !isDeepStrictEqual(counted, found)
+export function isWrong({ seen, found }: LedgerVerdict): boolean {
+  return found !== undefined && !isDeepStrictEqual(seen.ledger, found)
 }
 
 /**
@@ -20,16 +20,17 @@ export function isWrong({ counted, found }: LedgerVerdict): boolean {
  * that took the request knew how much it would become.
  */
 export class LedgerCheck {
-  readonly #counted: Ledger | undefined
+  readonly #seen: LedgerState
   /** The open accounts of the ledger, by bundle. */
   readonly #openOf: ReadonlyMap<string, readonly (readonly [string, OpenAccount])[]>
   readonly #open: (readonly [string, OpenAccount])[] = []
   #held: Readonly<Record<string, Held>> = {}
   #isCertain = true
 
-  constructor(counted: Ledger | undefined) {
-    this.#counted = counted
-    this.#openOf = Map.groupBy(Object.entries(counted?.open ?? {}), ([account]) => bundleOf(account))
+  /** @param seen what was there before the first bundle is counted */
+  constructor(seen: LedgerState) {
+    this.#seen = seen
+    this.#openOf = Map.groupBy(Object.entries(seen.ledger?.open ?? {}), ([account]) => bundleOf(account))
   }
 
   /** Counts a bundle. @param lease undefined when it cannot be read */
@@ -66,6 +67,6 @@ export class LedgerCheck {
 
   verdict(): LedgerVerdict {
     const found = { held: this.#held, open: Object.fromEntries(this.#open) }
-    return { counted: this.#counted, found: this.#isCertain ? found : undefined }
+    return { seen: this.#seen, found: this.#isCertain ? found : undefined }
   }
 }

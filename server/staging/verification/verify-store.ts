@@ -1,9 +1,9 @@
 import { pMapIterable } from 'p-map'
 import { isBundleId } from '../../../shared/names.ts'
-import { listFolders, type StorageDriver, StorageError } from '../../storage/storage-driver.ts'
+import { listFolders, type StorageDriver } from '../../storage/storage-driver.ts'
 import { bundlesRoot } from '../keys.ts'
 import type { Lease } from '../lease.ts'
-import { addHeld, type Held, type Ledger, Usage } from '../usage.ts'
+import { addHeld, type Held, Usage } from '../usage.ts'
 import { bundleWindows } from './bundle-windows.ts'
 import { type BundleLook, checkBundle } from './check-bundle.ts'
 import { checkDigests } from './check-digests.ts'
@@ -59,7 +59,7 @@ export async function verifyStore(
   signal: AbortSignal,
   windowSize = defaultWindowSize
 ): Promise<VerifySummary> {
-  const tally = new Tally(report, new LedgerCheck(await readLedger(store)))
+  const tally = new Tally(report, new LedgerCheck(await new Usage(store).examine()))
   for await (const finding of checkHours(store)) tally.add(finding)
   for await (const { bundleIds, firstHours } of bundleWindows(store, windowSize)) {
     const look = async (bundleId: string) => {
@@ -86,16 +86,6 @@ export async function verifyStore(
     for (const finding of findings) tally.add(finding)
   }
   return { ...tally.result(), lostHints, unfinishedWrites }
-}
-
-/** @returns undefined when it cannot be read */
-async function readLedger(store: StorageDriver): Promise<Ledger | undefined> {
-  try {
-    return await new Usage(store).read()
-  } catch (error) {
-    if (error instanceof StorageError) return undefined
-    throw error
-  }
 }
 
 /** Counts what is found, and tells of it. */

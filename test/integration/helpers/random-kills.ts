@@ -59,7 +59,7 @@ export async function killAtRandom(t: Test, folder: string, killsCount: number):
     const { findings, ledger } = await verify(stage.store)
     t.same(findings, [], `after kill ${kill}, the store is whole (seed ${random.seed})`)
     t.same(
-      ledger.counted?.held,
+      ledger.seen.ledger?.held,
       ledger.found?.held,
       `after kill ${kill}, the ledger is right (seed ${random.seed})`
     )

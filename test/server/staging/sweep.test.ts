@@ -10,10 +10,11 @@ import { TestClock } from '../../helpers/test-clock.ts'
 import { until } from '../../helpers/until.ts'
 import { watchStore } from '../../helpers/watched-store.ts'
 import { type Objects, simulatedStore } from '../../property/simulated-store.ts'
-import { limits, sweepWith, times } from './sweep-cost.ts'
+import { limits, storedObjects, sweepWith, times } from './sweep-cost.ts'
 
 const minuteMs = 60 * secondMs
 const never = new AbortController().signal
+const bundleId = '0'.repeat(32)
 const silent = { ended: () => {}, failed: () => {} }
 
 t.test(
@@ -116,6 +117,54 @@ t.test('a marker without a lease is settled, so that a slow writer finds out', a
   clock.advance(400 * dayMs)
   await staging.sweep(silent, never)
   t.same([...objects.keys()], [])
+})
+
+t.test('a bundle whose lease was lost stays, and each sweep says so until somebody helps', async t => {
+  const clock = new TestClock()
+  const objects: Objects = new Map(storedObjects(1, clock.now()))
+  const staging = createStaging(
+    simulatedStore(objects, async () => {}),
+    clock,
+    times,
+    limits
+  )
+  const lease = objects.get(`bundles/${bundleId}/lease.json`) ?? ''
+  objects.delete(`bundles/${bundleId}/lease.json`)
+  const before = new Map(objects)
+  const errors: unknown[] = []
+  const report = { ended: () => t.fail('ended'), failed: (_id: string, error: unknown) => errors.push(error) }
+
+  clock.advance(400 * dayMs)
+  t.match(await staging.sweep(report, never), { looked: 1, ended: 0, forgotten: 0, failed: 1 })
+
+  t.match(errors[0], {
+    message: `bundles/${bundleId}/0/manifest.json: expected a lease beside it, found none; restore bundles/${bundleId}/lease.json from a backup, or remove bundles/${bundleId}/`
+  })
+  t.same([...objects], [...before])
+  objects.set(`bundles/${bundleId}/lease.json`, lease)
+  await staging.sweep(silent, never)
+  t.same(
+    [...objects.keys()].filter(key => key !== 'usage.json'),
+    []
+  )
+})
+
+t.test('what another hand put beside the bytes stays, and keeps nothing else', async t => {
+  const clock = new TestClock()
+  const objects: Objects = new Map(storedObjects(1, clock.now()))
+  const staging = createStaging(
+    simulatedStore(objects, async () => {}),
+    clock,
+    times,
+    limits
+  )
+  const foreign = ['a_b', 'x/stray', '0.bak'].map(name => `bundles/${bundleId}/0/data/${name}`)
+  for (const key of foreign) objects.set(key, 'of another hand')
+
+  clock.advance(400 * dayMs)
+  t.match(await staging.sweep(silent, never), { failed: 0 })
+
+  t.same([...objects.keys()].filter(key => key !== 'usage.json').sort(), foreign.sort())
 })
 
 t.test('a sweep of 100 due bundles costs the same with 1,000 and with 10,000 stored', async t => {

@@ -324,14 +324,38 @@ t.test('a ledger that cannot be read says what to do', async t => {
 
 t.test('what was found by looking takes the place of what was counted', async t => {
   const usage = usageOver(new Map())
+  const found = { held: { ns: { bytes: 7, bundlesCount: 1 } }, open: {} }
+  const seenEmpty = await usage.examine()
+  t.ok(await usage.correct(found, seenEmpty))
+  t.same(await usage.read(), found)
+
   await usage.reserve(bundle, admit)
+  const seen = await usage.examine()
+  t.same(seen.ledger, await usage.read())
+  t.ok(await usage.correct({ held: {}, open: {} }, seen))
+  t.same(await usage.read(), nothing)
+})
 
-  await usage.correct({ held: { ns: { bytes: 7, bundlesCount: 1 } }, open: {} })
-  const empty = usageOver(new Map())
-  await empty.correct({ held: {}, open: {} })
-  t.same(await empty.read(), nothing)
+t.test('what was found by looking is not true any more once a server has counted something', async t => {
+  const usage = usageOver(new Map())
+  const seenEmpty = await usage.examine()
+  await usage.reserve(bundle, admit)
+  t.notOk(await usage.correct(nothing, seenEmpty), 'a ledger that was made meanwhile')
 
-  t.same(usedBytes(await usage.read()), { heldBytes: 7, reservedBytes: 0 })
+  const seen = await usage.examine()
+  await usage.reserve({ ...bundle, account: `${'e'.repeat(32)}/0` }, admit)
+  const before = await usage.read()
+  t.notOk(await usage.correct(nothing, seen), 'a ledger that was changed meanwhile')
+  t.same(await usage.read(), before)
+})
+
+t.test('what is no ledger is seen as such, with its version', async t => {
+  const usage = usageOver(new Map([['usage.json', '{"held":']]))
+  const seen = await usage.examine()
+
+  t.equal(seen.ledger, undefined)
+  t.ok(await usage.correct(nothing, seen))
+  t.same(await usage.read(), nothing)
 })
 
 t.test('a namespace may be called as something that every object has', async t => {

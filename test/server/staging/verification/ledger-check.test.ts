@@ -43,7 +43,7 @@ const right: Readonly<Record<string, readonly [Lease, Ledger]>> = {
 
 for (const [what, [found, ledger]] of Object.entries(right)) {
   t.test(`${what} is counted right`, async t => {
-    const check = new LedgerCheck(ledger)
+    const check = new LedgerCheck({ ledger, version: '1' })
     check.count(bundleId, found)
 
     t.same(check.verdict().found, ledger)
@@ -52,10 +52,8 @@ for (const [what, [found, ledger]] of Object.entries(right)) {
 }
 
 t.test('an account that no lease names is closed', async t => {
-  const check = new LedgerCheck({
-    held,
-    open: { [`${bundleId}/draft`]: reserved, [`${'f'.repeat(32)}/0`]: reserved }
-  })
+  const open = { [`${bundleId}/draft`]: reserved, [`${'f'.repeat(32)}/0`]: reserved }
+  const check = new LedgerCheck({ ledger: { held, open }, version: '1' })
   check.count(bundleId, committed)
 
   t.same(check.verdict().found, { held, open: {} })
@@ -63,7 +61,7 @@ t.test('an account that no lease names is closed', async t => {
 })
 
 t.test('nothing is set right where a lease cannot be read', async t => {
-  const check = new LedgerCheck({ held, open: {} })
+  const check = new LedgerCheck({ ledger: { held, open: {} }, version: '1' })
   check.count(bundleId, undefined)
 
   t.notOk(isWrong(check.verdict()))
