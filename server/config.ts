@@ -34,10 +34,7 @@ export const configSchema = Type.Object({
     )
   ),
   SPARK_STAGE_S3_ENDPOINT: Type.Optional(
-    Type.String({
-      pattern: '^https?://[^/]+/?$',
-      description: 'Where S3 is, as http(s)://host:port, when it is not that of AWS.'
-    })
+    text('Where S3 is, as http(s)://host:port, when it is not that of AWS.')
   ),
   SPARK_STAGE_S3_REGION: Type.Optional(
     text("Region of the bucket; by default that of the AWS SDK's own variables and files.")
@@ -199,7 +196,19 @@ function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(Object.entries(env).filter(isGiven))
   const checked = readEnvironment(configSchema, given)
   if (checked.SPARK_STAGE_STORE !== undefined) checkStoreUrl(checked.SPARK_STAGE_STORE)
+  checkS3(checked)
   return { ...checked, SPARK_STAGE_STORE: checked.SPARK_STAGE_STORE ?? defaultStore() }
+}
+
+function checkS3(checked: Static<typeof configSchema>): void {
+  const endpoint = checked.SPARK_STAGE_S3_ENDPOINT
+  if (endpoint !== undefined && !/^https?:\/\/[^/?#@\s]+\/?$/.test(endpoint)) {
+    // It may have a password in it.
+    throw new Error('SPARK_STAGE_S3_ENDPOINT: expected http(s)://host:port and nothing else')
+  }
+  if (checked.SPARK_STAGE_S3_KMS_KEY_ID !== undefined && checked.SPARK_STAGE_S3_ENCRYPTION !== 'aws:kms') {
+    throw new Error('SPARK_STAGE_S3_KMS_KEY_ID needs SPARK_STAGE_S3_ENCRYPTION=aws:kms')
+  }
 }
 
 /** The namespaces that the fork's clients may stage into; undefined means all. @throws StagingError for a bad one */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
 import {
   CopyObjectCommand,
   DeleteObjectCommand,
@@ -9,6 +10,7 @@ import {
   PutObjectCommand
 } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { backoffMs } from '../../shared/backoff.ts'
 import { GiB, secondMs } from '../../shared/units.ts'
 import { bodyOf, S3Bucket, type S3Place } from './s3-bucket.ts'
 import type { S3Settings } from './s3-client.ts'
@@ -22,7 +24,7 @@ import {
   unfinishedUploads,
   uploadTarget
 } from './s3-multipart.ts'
-import { checkBucket } from './s3-start.ts'
+import { checkBucket, probeKey } from './s3-start.ts'
 import { uploadStream } from './s3-upload.ts'
 import {
   type ByteRange,
@@ -45,6 +47,8 @@ const pageCount = 1000
 
 /** How often a write that met another one in the same moment is tried again: S3 asks for it by 409. */
 const maxConflicts = 5
+const firstConflictMs = 50
+const longestConflictMs = 500
 
 /** A bucket, or what lies below a prefix of one: for any number of servers at once. */
 export class S3Driver implements StorageDriver {
@@ -181,7 +185,9 @@ export class S3Driver implements StorageDriver {
     const [only] = places
     if (only !== undefined && places.length === 1) {
       const one = new DeleteObjectCommand(only)
-      await this.#bucket.ask(`delete ${only.Key}`, (client, options) => client.send(one, options))
+      await this.#bucket
+        .ask(`delete ${only.Key}`, (client, options) => client.send(one, options))
+        .catch(unlessGone)
       return
     }
     for (let done = 0; done < places.length; done += pageCount) {
@@ -207,7 +213,7 @@ export class S3Driver implements StorageDriver {
   }
 
   async probe(): Promise<void> {
-    const place = this.#bucket.at('probe')
+    const place = this.#bucket.at(probeKey)
     const put = new PutObjectCommand({ ...place, ...this.#bucket.encryption, ...bodyOf('') })
     const remove = new DeleteObjectCommand(place)
     const within = { answerMs: probeMs, attemptsCount: 1 }
@@ -250,6 +256,7 @@ export class S3Driver implements StorageDriver {
         const isRepeated = attemptsCount > 1 || conflicts > 0
         if (status === 412) return isRepeated && this.#bucket.isWrittenBy(place, writer)
         if (status !== 409 || conflicts === maxConflicts) throw error
+        await setTimeout(backoffMs(conflicts + 1, firstConflictMs, longestConflictMs))
       }
     }
   }
@@ -260,8 +267,14 @@ export class S3Driver implements StorageDriver {
     const doing = `delete ${page.length} objects`
     const { Errors = [] } = await this.#bucket.ask(doing, (client, options) => client.send(command, options))
     const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
-    if (first !== undefined) throw toStorageError({ name: first.Code }, `delete ${first.Key}`)
+    if (first !== undefined)
+      throw toStorageError({ name: first.Code, $metadata: { httpStatusCode: 200 } }, `delete ${first.Key}`)
   }
+}
+
+/** AWS calls it a success to delete what is not there; others do not. */
+function unlessGone(error: StorageError): void {
+  if (error.failure !== 'not-found') throw error
 }
 
 function byCodeUnit(a: string, b: string): number {

@@ -12,6 +12,7 @@ import {
 import { secondMs } from '../../shared/units.ts'
 import { bodyOf, type S3Bucket, type S3Place } from './s3-bucket.ts'
 import { readFailure } from './s3-failure.ts'
+import { probeKey } from './s3-start.ts'
 import type { UploadTarget } from './s3-upload.ts'
 import { StorageError } from './storage-driver.ts'
 
@@ -145,7 +146,7 @@ function isUploadGone(error: unknown): boolean {
 
 /** Begins an upload, looks whether its folder lists it, and gives it up. */
 export async function isListedByPrefix(bucket: S3Bucket): Promise<boolean> {
-  const folder = `probe-${randomUUID()}/`
+  const folder = `${probeKey}-${randomUUID()}/`
   const place = bucket.at(`${folder}x`)
   const UploadId = await uploadTarget(bucket, place).begin()
   try {

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type StorageDriver, StorageError } from './storage-driver.ts'
 
+/** What is written to learn whether a bucket takes writes. It is nothing of the store's. */
+export const probeKey = 'spark-stage-probe'
+
 /** What to do about a store on which two servers could overwrite each other. */
 const noConditions =
   'the bucket ignores conditional writes (If-None-Match, If-Match): use AWS S3, or a store that has them'
@@ -11,8 +14,10 @@ const noConditions =
  * @throws StorageError that says what is wrong and how to mend it
  */
 export async function checkBucket(store: StorageDriver): Promise<void> {
-  const key = `probe-${randomUUID()}`
+  const key = `${probeKey}-${randomUUID()}`
   await store.list('', '', 1)
+  // Whoever may not remove it must not make it.
+  await store.delete([key])
   try {
     await store.create(key, 'first')
     const { version } = await store.read(key)

@@ -137,7 +137,20 @@ const bad: readonly (readonly [
   [
     'an endpoint that is no URL',
     { ...none, SPARK_STAGE_S3_ENDPOINT: 'minio:9000' },
-    [/SPARK_STAGE_S3_ENDPOINT/]
+    [/^SPARK_STAGE_S3_ENDPOINT: expected http\(s\):\/\/host:port and nothing else$/]
+  ],
+  ...['http://key:secret@minio:9000', 'http://minio:9000/?x=y', 'http://minio:9000/bucket', 'http://'].map(
+    endpoint =>
+      [
+        `an endpoint such as ${endpoint}`,
+        { ...none, SPARK_STAGE_S3_ENDPOINT: endpoint },
+        [/^SPARK_STAGE_S3_ENDPOINT: expected http\(s\):\/\/host:port and nothing else$/]
+      ] as const
+  ),
+  [
+    'a key of KMS without its encryption',
+    { ...none, SPARK_STAGE_S3_KMS_KEY_ID: 'key-1', SPARK_STAGE_S3_ENCRYPTION: 'AES256' },
+    [/^SPARK_STAGE_S3_KMS_KEY_ID needs SPARK_STAGE_S3_ENCRYPTION=aws:kms$/]
   ],
   ['a store that is a path', { ...none, SPARK_STAGE_STORE: '/var/lib/stage' }, [/SPARK_STAGE_STORE/]],
   ['another identity', { SPARK_STAGE_UPLOAD_AUTH: 'basic' }, [/SPARK_STAGE_UPLOAD_AUTH/]],

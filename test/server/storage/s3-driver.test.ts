@@ -175,8 +175,17 @@ t.test('one key of many that cannot be deleted fails the whole, and says which',
 
   await t.rejects(driver.delete(['a', 'b']), {
     failure: 'unavailable',
-    message: /b: S3 answered AccessDenied/
+    message: /b: S3 answered 200 AccessDenied/
   })
+})
+
+t.test('what is already gone is deleted, also where the store says that it is not there', async t => {
+  const { fake, driver } = await openBucket(t)
+  fake.fail('DeleteObject', { status: 404, code: 'NoSuchKey' })
+
+  await driver.delete(['a'])
+
+  t.equal(fake.requests.length, 1)
 })
 
 t.test('more than a thousand keys are deleted in pages', async t => {

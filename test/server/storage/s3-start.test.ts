@@ -58,6 +58,14 @@ t.test('what will not do is named, with how to mend it, and nothing is left', as
       /nothing listens where S3 should be: mend SPARK_STAGE_S3_ENDPOINT/
     ],
     [
+      'the right to delete that is missing',
+      () => {
+        fake.fail('DeleteObject', denied, 100)
+        return S3Driver.open('s3://bucket', settings).finally(() => fake.clearFaults())
+      },
+      /the credentials lack a right that docs\/s3.md lists/
+    ],
+    [
       'rights that are missing',
       () => {
         fake.fail('CreateMultipartUpload', denied)
@@ -87,7 +95,7 @@ t.test('what will not do is named, with how to mend it, and nothing is left', as
         fake.fail('GetObject', { status: 500, code: 'InternalError' })
         return S3Driver.open('s3://bucket', settings)
       },
-      /cannot be a store: read probe-[^ ]+: S3 answered 500 InternalError/
+      /cannot be a store: read spark-stage-probe-[^ ]+: S3 answered 500 InternalError/
     ]
   ] as const) {
     await t.rejects(open(), { name: 'StorageError', message: says }, what)
