@@ -151,7 +151,7 @@ t.test('one disk has one server at a time, and no drain of a node waits for it',
 })
 
 t.test(
-  'servers over a bucket are three on different nodes, are replaced one by one, and have no disk',
+  'servers over a bucket are three on different nodes, are replaced one by one, answer until nobody asks, and have no disk',
   async t => {
     const [patch] = patchesOf(component('s3'))
     const { replicas, strategy, template } = patch?.['spec'] ?? {}
@@ -159,6 +159,11 @@ t.test(
     t.ok(replicas > 1)
     t.same(strategy, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } })
     t.same(template.spec.volumes, [{ name: 'store', $patch: 'delete' }])
+    const { SPARK_STAGE_DRAIN_SECONDS: drainSeconds } = baseConfig()
+    const [{ lifecycle }] = template.spec.containers
+    const goesOnSeconds = lifecycle.preStop.sleep.seconds
+    t.ok(goesOnSeconds >= 5, 'as long as the proxies of a cluster take to learn of it')
+    t.ok(goesOnSeconds + drainSeconds + 10 < pod['terminationGracePeriodSeconds'])
     const [{ pairs: labels }] = kustomization('base')['labels']
     const spread: readonly Manifest[] = template.spec.topologySpreadConstraints
     t.same(
