@@ -1,18 +1,32 @@
 import type { Test } from 'tap'
+import type { Entry } from '../../shared/manifest.ts'
 import { blobPath, bundlePath, bundlesPath } from '../../shared/paths.ts'
 import { type Answer, call, download, type Listening, stage, upload } from './call.ts'
 import { credential, sha256 } from './start-server.ts'
 
+/** A bundle that can be read. */
+interface Readable {
+  readonly token: string
+  /** What was staged, by path. */
+  readonly files: Readonly<Record<string, string>>
+}
+
 /** What a server has answered with success, request by request, and so has to keep. */
 export interface Answered {
-  /** Bundles that can be read with their token: every entry must be there, with its digest. */
-  readonly readable: Map<string, string>
+  /** Bundles that can be read: everything that was staged must be there. */
+  readonly readable: Map<string, Readable>
   /** Bundles whose revocation was answered. */
   readonly revoked: Map<string, string>
 }
 
 const headers = { authorization: `Bearer ${credential}` }
-const files = { 'a.txt': 'first file', 'b.bin': 'second file', 'empty.txt': '' }
+const shotFiles = {
+  'a.txt': 'first file',
+  'b.bin': 'second file',
+  'empty.txt': '',
+  'copy-of-a.txt': 'first file'
+}
+const draftFiles = { 'a.txt': shotFiles['a.txt'], 'only in drafts.txt': 'content of its own' }
 
 export interface SubmissionOptions {
   /** Whether the requests have an `Idempotency-Key`, so that all of it can be said again. Default: yes. */
@@ -40,20 +54,14 @@ export async function submit(
     return answer
   }
   try {
-    const parts = Object.entries(files).map(([name, content]) => ['files', name, content] as const)
-    const shot = keep(
-      await stage(
-        server,
-        [...parts, ['files', 'copy-of-a.txt', files['a.txt']]],
-        options.keyed === false ? {} : { key: 'one-shot' }
-      )
-    )
-    answered.readable.set(shot.json.bundleId, shot.json.token)
+    const parts = Object.entries(shotFiles).map(([name, content]) => ['files', name, content] as const)
+    const shot = keep(await stage(server, parts, options.keyed === false ? {} : { key: 'one-shot' }))
+    answered.readable.set(shot.json.bundleId, { token: shot.json.token, files: byPath(shotFiles) })
 
     const draft = await submitDraft(server, options.keyed === false ? undefined : 'draft', keep)
-    answered.readable.set(draft.json.bundleId, draft.json.token)
+    answered.readable.set(draft.json.bundleId, { token: draft.json.token, files: byPath(draftFiles) })
     const claim = await submitDraft(server, options.keyed === false ? undefined : 'claim', keep)
-    answered.readable.set(claim.json.bundleId, claim.json.token)
+    answered.readable.set(claim.json.bundleId, { token: claim.json.token, files: byPath(draftFiles) })
 
     keep(await upload(server, 'POST', `${bundlePath('team-a', draft.json.bundleId)}/renew`))
     // From here on it may be gone, though nobody was told yet.
@@ -68,12 +76,17 @@ export async function submit(
 
 /** Asserts that a server has kept what it, or the one before it on the same store, has answered. */
 export async function assertKept(t: Test, server: Listening, { readable, revoked }: Answered): Promise<void> {
-  for (const [bundleId, token] of readable) {
+  for (const [bundleId, { token, files }] of readable) {
     const manifest = await download(server, bundleId, token)
     t.equal(manifest.status, 200, `manifest of ${bundleId}`)
-    for (const entry of manifest.json.entries ?? []) {
-      const found = await download(server, bundleId, token, `/entries/${entry.path}`)
-      t.equal(sha256(found.bytes), entry.sha256, `${entry.path} of ${bundleId}`)
+    const listed = Object.fromEntries(
+      (manifest.json.entries ?? []).map((entry: Entry) => [entry.path, entry.sha256])
+    )
+    const staged = Object.fromEntries(Object.entries(files).map(([path, content]) => [path, sha256(content)]))
+    t.strictSame(listed, staged, `entries of ${bundleId}`)
+    for (const [path, content] of Object.entries(files)) {
+      const found = await download(server, bundleId, token, `/entries/${path}`)
+      t.equal(found.bytes.toString(), content, `${path} of ${bundleId}`)
     }
   }
   for (const [bundleId, token] of revoked) {
@@ -86,11 +99,12 @@ async function submitDraft(
   key: string | undefined,
   keep: (answer: Answer) => Answer
 ): Promise<Answer> {
-  const entries = ['a.txt', 'only in drafts.txt'].map(name => ({
+  const contents = Object.entries(draftFiles)
+  const entries = contents.map(([name, content]) => ({
     kind: 'files',
     name,
-    sizeBytes: contentOf(name).length,
-    sha256: sha256(contentOf(name))
+    sizeBytes: content.length,
+    sha256: sha256(content)
   }))
   const declared = keep(
     await call(server, 'POST', bundlesPath('team-a'), {
@@ -104,14 +118,14 @@ async function submitDraft(
   )
   const { bundleId, missing } = declared.json
   for (const digest of missing) {
-    const name = entries.find(entry => entry.sha256 === digest)?.name ?? ''
-    keep(await call(server, 'PUT', blobPath('team-a', bundleId, digest), { headers, body: contentOf(name) }))
+    const [, body = ''] = contents.find(([, content]) => sha256(content) === digest) ?? []
+    keep(await call(server, 'PUT', blobPath('team-a', bundleId, digest), { headers, body }))
   }
   return keep(await upload(server, 'POST', `${bundlePath('team-a', bundleId)}/commit`))
 }
 
-function contentOf(name: string): string {
-  return name in files ? files[name as keyof typeof files] : `content of ${name}`
+function byPath(files: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(files).map(([name, content]) => [`files/${name}`, content]))
 }
 
 class StoppedAt extends Error {

@@ -18,7 +18,7 @@ t.test('a server killed between any two steps loses nothing that was answered', 
   const count = () => {
     steps += 1
   }
-  const whole = await startServer(t, { disk: watchDisk({ after: () => count() }) })
+  const whole = await startServer(t, { disk: watchDisk({ before: () => count() }) })
   await submit(whole, nothing())
   t.ok(steps / stride >= 12, `${steps} steps`)
 

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { usageKey } from '../../server/staging/keys.ts'
 import type { Lease } from '../../server/staging/lease.ts'
-import type { StoredManifest } from '../../server/staging/manifests.ts'
+import type { StoredEntry, StoredManifest } from '../../server/staging/manifests.ts'
 import type { Staging } from '../../server/staging/staging.ts'
 import type { Ledger } from '../../server/staging/usage.ts'
 import { isInDoubt, StorageError } from '../../server/storage/storage-driver.ts'
@@ -144,10 +144,20 @@ export async function live(events: readonly Event[], wrong?: Wrong): Promise<voi
   await story.end()
 }
 
+/** What the answer to a submission has promised. */
+interface AnsweredBundle {
+  /** Of all its entries, in their order. */
+  readonly digests: readonly string[]
+  /** Tells it from an earlier and a later bundle of the same id. */
+  readonly createdAtMs: number
+  readonly untilMs: number
+  readonly isRevoked: boolean
+}
+
 /** What was answered in a world, and whether it is kept. */
 class Story {
   readonly #world: World
-  readonly #answered = new Map<string, { digests: readonly string[]; untilMs: number; isRevoked: boolean }>()
+  readonly #answered = new Map<string, AnsweredBundle>()
   /** When a key was first there. */
   readonly #seenMs = new Map<string, number>()
   readonly #owned: OwnedBundles
@@ -196,8 +206,12 @@ class Story {
     for (const key of this.#seenMs.keys()) if (!objects.has(key)) this.#seenMs.delete(key)
     const heldBytes = committedBytes(objects)
     if (heldBytes > quotaBytes) throw new Error(`${heldBytes} bytes are committed of ${quotaBytes} at most`)
-    for (const [bundleId, { untilMs, isRevoked }] of this.#answered) {
+    for (const [bundleId, { digests, createdAtMs, untilMs, isRevoked }] of this.#answered) {
       const lease = leaseOf(objects, bundleId)
+      if (lease?.state === 'committed' && lease.createdAtMs === createdAtMs) {
+        const found = entriesOf(objects, bundleId, lease).map(({ sha256 }) => sha256)
+        if (!isDeepStrictEqual(found, digests)) throw new Error(`${bundleId} is not what was staged`)
+      }
       this.#owned.check(bundleId, lease)
       // Once it has an owner, the owner's end ends it, and not the time that was answered.
       const isPromised = !isRevoked && !this.#owned.has(bundleId) && nowMs < untilMs - clockSkewMs
@@ -325,6 +339,7 @@ class Story {
     const untilMs = Math.max(lease.expiresAtMs, known?.untilMs ?? 0)
     this.#answered.set(bundleId, {
       digests: contents.map(sha256Of),
+      createdAtMs: lease.createdAtMs,
       untilMs,
       isRevoked: known?.isRevoked ?? false
     })
@@ -399,13 +414,16 @@ function committedBytes(objects: Objects): number {
 function assertComplete(objects: Objects, bundleId: string): void {
   const lease = leaseOf(objects, bundleId)
   if (lease?.state !== 'committed') return
-  const folder = `bundles/${bundleId}/${lease.attempt}`
-  const text = objects.get(`${folder}/manifest.json`)
-  if (text === undefined) throw new Error(`${bundleId} is committed and has no manifest`)
-  const { entries }: StoredManifest = JSON.parse(text)
-  for (const { path, data, sha256 } of entries) {
-    if (sha256Of(objects.get(`${folder}/data/${data}`) ?? '') !== sha256) {
+  for (const { path, data, sha256 } of entriesOf(objects, bundleId, lease)) {
+    if (sha256Of(objects.get(`bundles/${bundleId}/${lease.attempt}/data/${data}`) ?? '') !== sha256) {
       throw new Error(`${path} of the committed ${bundleId} is missing or has other bytes`)
     }
   }
+}
+
+function entriesOf(objects: Objects, bundleId: string, { attempt }: Lease): readonly StoredEntry[] {
+  const text = objects.get(`bundles/${bundleId}/${attempt}/manifest.json`)
+  if (text === undefined) throw new Error(`${bundleId} is committed and has no manifest`)
+  const { entries }: StoredManifest = JSON.parse(text)
+  return entries
 }

@@ -4,6 +4,7 @@ import t from 'tap'
 import { PartBuffers } from '../../../server/storage/part-buffers.ts'
 import { partBytes, type UploadTarget, uploadStream } from '../../../server/storage/s3-upload.ts'
 import { KiB, MiB } from '../../../shared/units.ts'
+import { until } from '../../helpers/until.ts'
 
 const never = new AbortController().signal
 const generous = { limitBytes: 64 * MiB }
@@ -81,6 +82,33 @@ t.test('a slow client that was through with some parts goes on where it was', as
   t.equal(other.whole().length, MiB)
 })
 
+t.test('one upload to a store that does not answer leaves others a buffer', async t => {
+  const buffers = new PartBuffers(partBytes, 6)
+  const answers = Promise.withResolvers<void>()
+  let sendingCount = 0
+  const kept = keptParts()
+  const slowTarget: UploadTarget = {
+    ...kept,
+    sendPart: async (...args) => {
+      sendingCount += 1
+      await answers.promise
+      return kept.sendPart(...args)
+    }
+  }
+  const long = Buffer.alloc(8 * partBytes, 'long ')
+  const longUpload = uploadStream(slowTarget, Readable.from(pieces(long)), generous, never, buffers)
+  await until(() => sendingCount === 4)
+
+  const other = keptParts()
+  await uploadStream(other, Readable.from([Buffer.alloc(MiB, 'x')]), generous, never, buffers)
+  t.equal(other.whole().length, MiB)
+  t.equal(sendingCount, 4)
+
+  answers.resolve()
+  await longUpload
+  t.ok(kept.whole().equals(long))
+})
+
 t.test('what is being sent stays as it is, however many wait', async t => {
   const buffers = new WatchedBuffers(partBytes, 2, 1)
   await buffers.take(never, () => {})
@@ -117,4 +145,9 @@ function keptParts(): UploadTarget & { whole(): Buffer } {
     abort: async () => {},
     whole: () => Buffer.concat(parts)
   }
+}
+
+/** As the network brings them: copies, since whoever takes a chunk may use its memory. */
+function* pieces(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += MiB) yield Buffer.from(bytes.subarray(at, at + MiB))
 }
