@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheFolder } from '../test/integration/helpers/cache-folder.ts'
+import { cacheFolder } from '../test/cluster/paths.ts'
 import { startNginx } from '../test/integration/helpers/nginx.ts'
 import { startStage } from '../test/integration/helpers/programs.ts'
 import type { Scope } from '../test/integration/helpers/start-process.ts'
@@ -12,7 +12,8 @@ const roundCount = Number(process.argv[2] ?? 5)
 const teardowns: (() => unknown)[] = []
 const scope: Scope = { teardown: run => void teardowns.push(run) }
 // Not in the temporary folder, which may be in memory.
-const home = await mkdtemp(join(await cacheFolder(), 'bench-'))
+await mkdir(cacheFolder, { recursive: true })
+const home = await mkdtemp(join(cacheFolder, 'bench-'))
 try {
   const stage = await startStage(scope, { home, env: { SPARK_STAGE_UPLOAD_AUTH: 'none' } })
   const root = join(home, 'nginx', 'root')

@@ -201,6 +201,7 @@ export class LocalDriver implements StorageDriver {
   }
 
   async space(): Promise<StoreSpace> {
+    this.#refuseClosed('space')
     try {
       const { bsize, blocks, bavail } = await this.#disk.statfs(this.#root)
       return { totalBytes: blocks * bsize, freeBytes: bavail * bsize }
@@ -210,6 +211,7 @@ export class LocalDriver implements StorageDriver {
   }
 
   async probe(): Promise<void> {
+    this.#refuseClosed('probe')
     const aside = this.#files.aside()
     try {
       await this.#files.writeSmall(aside, 'probe')
@@ -246,8 +248,12 @@ export class LocalDriver implements StorageDriver {
     }
   }
 
+  #refuseClosed(what: string): void {
+    if (this.#isClosed) throw new StorageError('broken', `the store is closed: ${what}`)
+  }
+
   #path(key: string): string {
-    if (this.#isClosed) throw new StorageError('broken', `the store is closed: ${key}`)
+    this.#refuseClosed(key)
     checkKey(key)
     return join(this.#root, dirname(key), basename(key))
   }

@@ -40,10 +40,6 @@ export async function importImage(archive: string, name: string): Promise<void> 
   if (imported !== name) await ctr('images', 'tag', '--force', imported, name)
 }
 
-export async function imageNames(): Promise<readonly string[]> {
-  return (await ctr('images', 'list', '--quiet')).split('\n').filter(name => name !== '')
-}
-
 /** The ids of all containers, sandboxes too; also when containerd has ended. */
 export async function containerIds(): Promise<readonly string[]> {
   return await readdir(tasks).catch(() => [])

@@ -281,6 +281,10 @@ export function storageContract(t: Test, open: (t: Test) => Promise<OpenedStore>
       driver.replace('due/a', '', ''),
       driver.list('due/', '', 1),
       driver.delete(['due/a']),
+      driver.sizeOf('due/a'),
+      driver.probe(),
+      driver.countUnfinished(),
+      driver.space?.() ?? driver.probe(),
       driver.copy('due/a', 'due/b'),
       driver.open('due/a', { start: 0, end: 1 }),
       driver.put('due/a', Readable.from(['x']), generous, never)

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { KiB, MiB, secondMs } from '../../shared/units.ts'
+import { freePort } from '../integration/helpers/free-port.ts'
 import { KeptBundles } from '../integration/helpers/kept-bundles.ts'
 import { MixedLoad } from '../integration/helpers/mixed-load.ts'
 import { makeHome, prepareHome, repositoryPath } from '../integration/helpers/programs.ts'
@@ -68,16 +67,6 @@ const environment = {
   SPARK_STAGE_SWEEP_INTERVAL_SECONDS: '5',
   // A line for each request would fill this process, which keeps what its programs print.
   SPARK_STAGE_LOG_LEVEL: 'error'
-}
-
-/** A port that was free a moment ago: at this log level the server does not say which one it took. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function isReady(url: string): Promise<boolean> {

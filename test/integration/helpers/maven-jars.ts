@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { cacheFolder } from './cache-folder.ts'
+import { onceCached } from '../../cluster/once-cached.ts'
+import { cacheFolder } from '../../cluster/paths.ts'
 
 const sparkVersion = '3.5.6'
 const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
@@ -14,20 +15,13 @@ const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
  * @returns the paths of the jars
  */
 export async function mavenJars(): Promise<readonly string[]> {
-  const folder = join(await cacheFolder(), `spark-sql_2.13-${sparkVersion}`)
-  const known = await jarsIn(folder)
-  if (known.length > 0) return known
-  const aside = await mkdtemp(`${folder}-`)
-  try {
-    const pom = join(aside, 'pom.xml')
+  const folder = await onceCached(join(cacheFolder, `spark-sql_2.13-${sparkVersion}`), async draft => {
+    await mkdir(draft)
+    const pom = join(draft, 'pom.xml')
     await writeFile(pom, pomText)
-    const args = ['--batch-mode', '--file', pom, `${plugin}:copy-dependencies`, '-DoutputDirectory=jars']
-    await promisify(execFile)('mvn', args, { cwd: aside })
-    // A folder that is there is complete.
-    await rename(join(aside, 'jars'), folder)
-  } finally {
-    await rm(aside, { recursive: true })
-  }
+    const args = ['--batch-mode', '--file', pom, `${plugin}:copy-dependencies`, '-DoutputDirectory=.']
+    await promisify(execFile)('mvn', args, { cwd: draft })
+  })
   return jarsIn(folder)
 }
 
@@ -48,11 +42,6 @@ const pomText = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 `
 
 async function jarsIn(folder: string): Promise<readonly string[]> {
-  try {
-    const names = await readdir(folder)
-    return names.filter(name => name.endsWith('.jar')).map(name => join(folder, name))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
+  const names = await readdir(folder)
+  return names.filter(name => name.endsWith('.jar')).map(name => join(folder, name))
 }

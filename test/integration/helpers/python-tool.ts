@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { cacheFolder } from './cache-folder.ts'
+import { cacheFolder } from '../../cluster/paths.ts'
 
 const run = promisify(execFile)
 
@@ -15,7 +15,7 @@ const run = promisify(execFile)
  * @returns the program's path
  */
 export async function pythonTool(name: string, version: string, program: string): Promise<string> {
-  const folder = join(await cacheFolder(), `${name}-${version}`)
+  const folder = join(cacheFolder, `${name}-${version}`)
   // An environment knows its own path, so it cannot be made aside: one with this file is complete.
   const complete = join(folder, 'complete')
   if (!(await isThere(complete))) {

@@ -9,6 +9,8 @@ import type { Minio } from './minio.ts'
 import { outsideFolder } from './outside-folder.ts'
 import { type Command, makeHome, repositoryPath, type StageProcess, startStage } from './programs.ts'
 
+const replicasCount = 3
+
 /** Where in its bucket the servers' store lies. */
 const prefix = 'stage'
 
@@ -18,7 +20,6 @@ export interface ReplicasOptions {
   readonly envOf?: (index: number) => Readonly<Record<string, string>>
   /** What runs instead of plain Node with the server. */
   readonly commandOf?: (index: number) => Command
-  readonly count?: number
   /** MinIO's own by default; else a proxy before it. */
   readonly endpoint?: string
 }
@@ -32,7 +33,6 @@ export interface Replicas {
   readonly credentialFile: string
   /** Folder of the test. */
   readonly home: string
-  readonly bucket: string
   /** What a program needs to open the store by itself. */
   readonly storeEnv: Readonly<Record<string, string>>
   /** Ends one with SIGKILL. */
@@ -51,11 +51,11 @@ export interface Replicas {
   ledger(): Promise<Ledger>
 }
 
-/** Starts three servers, or as many as are asked for, until the end of the test. */
+/** Starts three servers, until the end of the test. */
 export async function startReplicas(
   t: Test,
   minio: Minio,
-  { env = {}, envOf = () => ({}), commandOf = () => server, count = 3, endpoint }: ReplicasOptions = {}
+  { env = {}, envOf = () => ({}), commandOf = () => server, endpoint }: ReplicasOptions = {}
 ): Promise<Replicas> {
   const home = await makeHome(await outsideFolder(t))
   const bucket = await minio.makeBucket()
@@ -64,7 +64,7 @@ export async function startReplicas(
     ...(endpoint === undefined ? {} : { SPARK_STAGE_S3_ENDPOINT: endpoint }),
     SPARK_STAGE_STORE: `s3://${bucket}/${prefix}`
   }
-  const ports = await Promise.all(Array.from({ length: count }, freePort))
+  const ports = await Promise.all(Array.from({ length: replicasCount }, freePort))
   const started: StageProcess[] = []
   const start = (index: number) =>
     startStage(t, {
@@ -89,7 +89,6 @@ export async function startReplicas(
     servers,
     credentialFile: join(home, 'credential'),
     home,
-    bucket,
     storeEnv,
     async kill(index) {
       await servers[index]?.kill('SIGKILL')
