@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { findLosses, type Trace } from '../helpers/durability.ts'
+import { mortalDisk } from '../helpers/mortal-disk.ts'
 import { startServer, type TestServer } from '../helpers/start-server.ts'
 import { assertMarked, assertWhole } from '../helpers/store-state.ts'
 import { TestClock } from '../helpers/test-clock.ts'
@@ -38,7 +39,7 @@ export function v0Points(t: Test, stride: number): void {
     t.ok(steps.length > 30, `${steps.length} steps`)
     for (let last = 0; last < steps.length - 1; last += stride) {
       await t.test(`before step ${last}, ${steps[last]?.op}`, async t => {
-        const { disk, died, arm } = mortalDisk(last)
+        const { disk, died, arm } = mortalDisk(t, last)
         const clock = new TestClock()
         const doomed = await startServer(t, { env, disk, clock })
         arm()
@@ -98,24 +99,6 @@ async function stages(t: Test, server: TestServer): Promise<void> {
   server.keepSecret(resourceSecret)
   const { body } = await send(server.url, downloadRequest(resourceId, resourceSecret))
   t.equal(body.toString(), 'content')
-}
-
-/** A disk that stops for ever before step number `last` after it was armed. */
-function mortalDisk(last: number) {
-  let leftCount = Number.POSITIVE_INFINITY
-  const { promise: died, resolve: die } = Promise.withResolvers<void>()
-  const disk = watchDisk({
-    before() {
-      leftCount -= 1
-      if (leftCount >= 0) return undefined
-      die()
-      return new Promise<void>(() => {})
-    }
-  })
-  const arm = () => {
-    leftCount = last
-  }
-  return { disk, died, arm }
 }
 
 /** A disk that is full for the one step number `fullAt` after it was armed. */
