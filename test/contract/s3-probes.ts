@@ -146,7 +146,7 @@ function probeReads(t: Test, { client, Bucket, write }: Asker): void {
 
     await t.rejects(get('not-there'), refusal(404, 'NoSuchKey'))
     await t.rejects(client.send(new GetObjectCommand(Other)), refusal(404, 'NoSuchBucket'))
-    await t.rejects(client.send(new PutObjectCommand(Other)), refusal(404, 'NoSuchBucket'))
+    await t.rejects(client.send(new PutObjectCommand({ ...Other, Body: 'x' })), refusal(404, 'NoSuchBucket'))
     await t.rejects(client.send(new DeleteObjectCommand(Other)), refusal(404, 'NoSuchBucket'))
     await t.rejects(client.send(new ListObjectsV2Command(Other)), refusal(404, 'NoSuchBucket'))
     await t.rejects(client.send(new CreateMultipartUploadCommand(Other)), refusal(404, 'NoSuchBucket'))
