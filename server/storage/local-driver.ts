@@ -229,7 +229,7 @@ export class LocalDriver implements StorageDriver {
   }
 
   async close(): Promise<void> {
-    // Another process may have the store from now on: whatever still runs here must not write any more.
+    // Another process may have the store from now on: whatever still runs here must not appear any more.
     if (!this.#isClosed) this.#unlock()
     this.#isClosed = true
   }
@@ -242,7 +242,12 @@ export class LocalDriver implements StorageDriver {
 
   async #publish<T>(key: string, how: Publication, write: (aside: string) => Promise<T>): Promise<T> {
     try {
-      return await this.#files.publish(this.#path(key), how, write)
+      return await this.#files.publish(this.#path(key), how, async aside => {
+        const result = await write(aside)
+        // Another process may have the store by now.
+        this.#refuseClosed(key)
+        return result
+      })
     } catch (error) {
       throw asStorageError(error, `write ${key}`)
     }

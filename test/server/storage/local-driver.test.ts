@@ -1,5 +1,6 @@
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { LocalDriver } from '../../../server/storage/local-driver.ts'
 import { storageContract } from '../../contract/storage-contract.ts'
@@ -39,4 +40,20 @@ t.test('the folder for what is being written stays, however empty', async t => {
   await driver.countUnfinished()
 
   t.ok((await stat(join(folder, 'tmp'))).isDirectory())
+})
+
+t.test('what is still on its way when the store is let go never appears there', async t => {
+  const folder = join(t.testdir(), 'store')
+  const driver = await LocalDriver.open(folder)
+  const source = new PassThrough()
+  const putting = driver.put('data/0', source, { limitBytes: 10 }, new AbortController().signal)
+  source.write('bytes')
+
+  await driver.close()
+  const next = await LocalDriver.open(folder)
+  t.teardown(() => next.close())
+  source.end()
+
+  await t.rejects(putting, { name: 'StorageError', failure: 'broken', message: /the store is closed/ })
+  t.same(await storeFiles(folder), [])
 })
