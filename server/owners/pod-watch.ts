@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-node'
+import type { KubernetesListObject, KubernetesObject, Watch } from '@kubernetes/client-node'
 import { secondMs } from '../../shared/units.ts'
 import type { Cluster } from '../identity/kubernetes-cluster.ts'
 import { alivePods, bundleLabel, podsPath } from './pod-selector.ts'
@@ -63,25 +63,72 @@ const listTimeoutMs = 30 * secondMs
  * @returns ends the watch
  */
 export async function watchPods(
-  { cluster, namespace, backoffMs = [secondMs, 30 * secondMs], silenceMs = 30 * secondMs }: PodWatchOptions,
+  options: PodWatchOptions,
   report: PodWatchReport
 ): Promise<() => Promise<void>> {
-  const { ListWatch, Watch } = await import('@kubernetes/client-node')
-  const stop = new AbortController()
-  let running: { stop(): Promise<void> } | undefined
-  let failuresCount = 0
+  const watch = new PodWatch(await import('@kubernetes/client-node'), options, report)
+  watch.start()
+  return () => watch.stop()
+}
 
-  const list = async (): Promise<KubernetesListObject<SlimPod>> => {
-    const found = await listPods(cluster, namespace)
-    report.listed(found.items.map(ownerPodOf))
+class PodWatch {
+  readonly #client: typeof import('@kubernetes/client-node')
+  readonly #cluster: Cluster
+  readonly #namespace: string | undefined
+  readonly #backoffMs: readonly [firstMs: number, longestMs: number]
+  readonly #silenceMs: number
+  readonly #report: PodWatchReport
+  readonly #stop = new AbortController()
+  #running: { stop(): Promise<void> } | undefined
+  #failuresCount = 0
+
+  constructor(
+    client: typeof import('@kubernetes/client-node'),
+    { cluster, namespace, backoffMs = [secondMs, 30 * secondMs], silenceMs = 30 * secondMs }: PodWatchOptions,
+    report: PodWatchReport
+  ) {
+    this.#client = client
+    this.#cluster = cluster
+    this.#namespace = namespace
+    this.#backoffMs = backoffMs
+    this.#silenceMs = silenceMs
+    this.#report = report
+  }
+
+  start(): void {
+    const informer = new this.#client.ListWatch<SlimPod>(
+      podsPath(this.#namespace),
+      this.#createWatch(),
+      () => this.#list(),
+      false,
+      bundleLabel,
+      alivePods,
+      { delayFn: ms => this.#wait(ms) }
+    )
+    informer.on('add', pod => this.#report.appeared(ownerPodOf(pod)))
+    informer.on('update', pod => this.#report.appeared(ownerPodOf(pod)))
+    informer.on('delete', pod => this.#report.ended(ownerPodOf(pod)))
+    informer.on('error', error => void this.#retry(informer, error as Error))
+    this.#running = informer
+    void informer.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running?.stop()
+  }
+
+  async #list(): Promise<KubernetesListObject<SlimPod>> {
+    const found = await listPods(this.#cluster, this.#namespace)
+    this.#report.listed(found.items.map(ownerPodOf))
     return found
   }
 
   /** The watch of the Kubernetes client, which must neither throw nor keep more of a pod than it has to. */
-  const createWatch = () => {
-    const watch = new Watch(cluster.kubeConfig)
+  #createWatch(): Watch {
+    const watch = new this.#client.Watch(this.#cluster.kubeConfig)
     // A boundary: private to the types, and the only way to say so.
-    Reflect.set(watch, 'requestTimeoutMs', silenceMs)
+    Reflect.set(watch, 'requestTimeoutMs', this.#silenceMs)
     const begin = watch.watch.bind(watch)
     watch.watch = async (path, query, onEvent, onDone) => {
       let isConnected = false
@@ -102,51 +149,35 @@ export async function watchPods(
         }
       )
       isConnected = !isOver
-      if (stop.signal.aborted) request.abort()
-      else if (isConnected) {
-        failuresCount = 0
-        report.connected()
-      }
+      if (this.#stop.signal.aborted) request.abort()
+      else if (isConnected) this.#connected()
       return request
     }
     return watch
   }
 
-  const start = () => {
-    const informer = new ListWatch<SlimPod>(
-      podsPath(namespace),
-      createWatch(),
-      list,
-      false,
-      bundleLabel,
-      alivePods,
-      { delayFn: ms => wait((ms * (1 + Math.random())) / 2, stop.signal) }
-    )
-    informer.on('add', pod => report.appeared(ownerPodOf(pod)))
-    informer.on('update', pod => report.appeared(ownerPodOf(pod)))
-    informer.on('delete', pod => report.ended(ownerPodOf(pod)))
-    informer.on('error', error => void retry(informer, error as Error))
-    running = informer
-    void informer.start()
+  #connected(): void {
+    this.#failuresCount = 0
+    this.#report.connected()
   }
 
   /** A new one, which begins with a list: what the old one knew may be of another time. */
-  const retry = async (failed: { stop(): Promise<void> }, error: Error) => {
-    if (stop.signal.aborted || running !== failed) return
-    running = undefined
+  async #retry(failed: { stop(): Promise<void> }, error: Error): Promise<void> {
+    if (this.#stop.signal.aborted || this.#running !== failed) return
+    this.#running = undefined
     await failed.stop()
-    report.broken(error)
-    const [firstMs, longestMs] = backoffMs
-    const delayMs = Math.min(longestMs, firstMs * 2 ** failuresCount)
-    failuresCount += 1
-    await wait((delayMs * (1 + Math.random())) / 2, stop.signal)
-    if (!stop.signal.aborted) start()
+    this.#report.broken(error)
+    const [firstMs, longestMs] = this.#backoffMs
+    const delayMs = Math.min(longestMs, firstMs * 2 ** this.#failuresCount)
+    this.#failuresCount += 1
+    await this.#wait(delayMs)
+    if (!this.#stop.signal.aborted) this.start()
   }
 
-  start()
-  return async () => {
-    stop.abort()
-    await running?.stop()
+  /** Between half of a time and all of it, or until this ends; keeps no process alive. */
+  #wait(ms: number): Promise<void> {
+    const options = { signal: this.#stop.signal, ref: false }
+    return setTimeout((ms * (1 + Math.random())) / 2, undefined, options).catch(() => {})
   }
 }
 
@@ -197,9 +228,4 @@ function codeOf(status: unknown): unknown {
 function statusError(status: unknown, code: unknown = codeOf(status)): Error {
   const { message } = Object(status)
   return new Error(`the API server answered ${code}${typeof message === 'string' ? `: ${message}` : ''}`)
-}
-
-/** Resolves after a time, or at once when `signal` aborts; keeps no process alive. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return setTimeout(ms, undefined, { signal, ref: false }).catch(() => {})
 }
