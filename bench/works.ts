@@ -5,14 +5,41 @@ import { promisify } from 'node:util'
 import { blobPath, bundlePath, bundlesPath, entryPath } from '../shared/paths.ts'
 import { MiB, secondMs } from '../shared/units.ts'
 import { sha256sums, writeRandomFile } from '../test/integration/helpers/files.ts'
+import type { Minio } from '../test/integration/helpers/minio.ts'
 import { fetchInto, put, type StageProcess } from '../test/integration/helpers/programs.ts'
 import type { Scope } from '../test/integration/helpers/start-process.ts'
 import { curl, curls } from './curl.ts'
+
+const largeBytes = 512 * MiB
+
+/** The same on every Linux that Node runs on. */
+const ticksPerSecond = 100
+
+/** A file of {@link largeBytes}. */
+interface LargeFile {
+  readonly path: string
+  readonly sha256: string
+}
 
 /** Plain nginx with sendfile, and WebDAV PUT into `root`. */
 export interface Nginx {
   readonly url: string
   readonly root: string
+}
+
+/** MinIO, and a bucket that nobody else uses. */
+export interface MinioBucket extends Pick<Minio, 'endpoint' | 'credentials' | 'pid'> {
+  readonly bucket: string
+}
+
+/** Who is compared with whom. */
+export interface Contestants {
+  /** On a disk. */
+  readonly stage: StageProcess
+  /** Over another bucket of the same MinIO. */
+  readonly overBucket: StageProcess
+  readonly nginx: Nginx
+  readonly minio: MinioBucket
 }
 
 /** One row of the table: the same bytes moved by us and by a peer. */
@@ -21,9 +48,9 @@ export interface Work {
   /** Our rate has to be at least this many times the peer's. */
   readonly goal: number
   readonly sizeBytes: number
-  /** @returns seconds */
+  /** @returns seconds, of the clock or of the processor */
   readonly ours: () => Promise<number>
-  /** @returns seconds */
+  /** @returns the same of the peer */
   readonly peer: () => Promise<number>
 }
 
@@ -31,37 +58,29 @@ export interface Work {
 export async function prepareWorks(
   scope: Scope,
   home: string,
-  stage: StageProcess,
-  nginx: Nginx
+  { stage, overBucket, nginx, minio }: Contestants
 ): Promise<readonly Work[]> {
-  const large = await writeRandomFile(join(home, 'large.bin'), 512 * MiB)
+  const large = await writeRandomFile(join(home, 'large.bin'), largeBytes)
   const small = await writeRandomFile(join(home, 'small.bin'), 200_000_000)
   await link(large, join(nginx.root, 'large.bin'))
   const { 'large.bin': sha256 = '' } = await sha256sums([large])
-  const downloads = await downloadWorks(scope, home, stage, nginx, large)
   return [
     ...uploadWorks(stage, nginx, large, sha256),
-    ...downloads,
+    ...(await downloadWorks(scope, home, stage, nginx, large)),
+    ...(await minioWorks(scope, home, { stage, overBucket, minio }, { path: large, sha256 })),
     await fetchWork(scope, home, stage, small)
   ]
 }
 
 function uploadWorks(stage: StageProcess, nginx: Nginx, path: string, sha256: string): readonly Work[] {
-  const sizeBytes = 512 * MiB
+  const sizeBytes = largeBytes
   const target = join(nginx.root, 'uploaded.bin')
   const peer = async () => {
     const seconds = await curl('--upload-file', path, `${nginx.url}/uploaded.bin`)
     await rm(target)
     return seconds
   }
-  const raw = async () => {
-    const entries = [{ kind: 'files', name: 'large.bin', sizeBytes, sha256 }]
-    const namespace = newNamespace()
-    const { bundleId } = await ask(stage, 'POST', bundlesPath(namespace), { entries })
-    const seconds = await curl('--upload-file', path, stage.url + blobPath(namespace, bundleId, sha256))
-    await ask(stage, 'DELETE', bundlePath(namespace, bundleId))
-    return seconds
-  }
+  const raw = () => putBlob(stage, { path, sha256 })
   const oneShot = async () => {
     const namespace = newNamespace()
     const url = stage.url + bundlesPath(namespace)
@@ -76,6 +95,16 @@ function uploadWorks(stage: StageProcess, nginx: Nginx, path: string, sha256: st
   ]
 }
 
+/** A declared draft, its one blob by PUT, and its end. @returns seconds of the PUT */
+async function putBlob(stage: StageProcess, { path, sha256 }: LargeFile): Promise<number> {
+  const entries = [{ kind: 'files', name: 'large.bin', sizeBytes: largeBytes, sha256 }]
+  const namespace = newNamespace()
+  const { bundleId } = await ask(stage, 'POST', bundlesPath(namespace), { entries })
+  const seconds = await curl('--upload-file', path, stage.url + blobPath(namespace, bundleId, sha256))
+  await ask(stage, 'DELETE', bundlePath(namespace, bundleId))
+  return seconds
+}
+
 async function downloadWorks(
   scope: Scope,
   home: string,
@@ -83,12 +112,9 @@ async function downloadWorks(
   nginx: Nginx,
   path: string
 ): Promise<readonly Work[]> {
-  const staged = await put(scope, { ...stage, files: ['--file', path], tokenFile: join(home, 'token-large') })
-  const [namespace = ''] = staged.bundle.split('/')
-  const url = stage.url + entryPath(namespace, staged.bundleId, 'files/large.bin')
-  const ours = ['--output', '/dev/null', '--header', `Authorization: Bearer ${staged.token}`, url]
+  const ours = await stageLarge(scope, home, stage, path)
   const peer = ['--output', '/dev/null', `${nginx.url}/large.bin`]
-  const sizeBytes = 512 * MiB
+  const sizeBytes = largeBytes
   return [
     {
       name: 'download 512 MiB, 1 client',
@@ -105,6 +131,83 @@ async function downloadWorks(
       peer: () => curls(16, ...peer)
     }
   ]
+}
+
+/** What curl needs to download a file that is staged for it. */
+async function stageLarge(
+  scope: Scope,
+  home: string,
+  stage: StageProcess,
+  path: string
+): Promise<readonly string[]> {
+  const tokenFile = join(home, `token-${stage.port}`)
+  const staged = await put(scope, { ...stage, files: ['--file', path], tokenFile })
+  const [namespace = ''] = staged.bundle.split('/')
+  const url = stage.url + entryPath(namespace, staged.bundleId, 'files/large.bin')
+  return ['--output', '/dev/null', '--header', `Authorization: Bearer ${staged.token}`, url]
+}
+
+/** MinIO by itself, beside a server on a disk, and beside one that uses it. */
+async function minioWorks(
+  scope: Scope,
+  home: string,
+  { stage, overBucket, minio }: Omit<Contestants, 'nginx'>,
+  file: LargeFile
+): Promise<readonly Work[]> {
+  const { accessKeyId, secretAccessKey } = minio.credentials
+  const sign = ['--aws-sigv4', 'aws:amz:us-east-1:s3', '--user', `${accessKeyId}:${secretAccessKey}`]
+  const toMinio = [...sign, '--header', 'x-amz-content-sha256: UNSIGNED-PAYLOAD']
+  const object = `${minio.endpoint}/${minio.bucket}/large.bin`
+  const upload = () => curl(...toMinio, '--upload-file', file.path, object)
+  await upload()
+  const download = [...toMinio, '--output', '/dev/null', object]
+  const [fromDisk, fromBucket] = [
+    await stageLarge(scope, home, stage, file.path),
+    await stageLarge(scope, home, overBucket, file.path)
+  ]
+  const processorSeconds = (pid: number | undefined, args: readonly string[]) => async () => {
+    const before = await processorSecondsOf(pid)
+    await curls(16, ...args)
+    return (await processorSecondsOf(pid)) - before
+  }
+  return [
+    {
+      name: 'upload 512 MiB, raw PUT, beside MinIO',
+      goal: 1.2,
+      sizeBytes: largeBytes,
+      ours: () => putBlob(stage, file),
+      peer: upload
+    },
+    {
+      name: '16 downloads, per CPU second, beside MinIO',
+      goal: 2,
+      sizeBytes: 16 * largeBytes,
+      ours: processorSeconds(stage.child.pid, fromDisk),
+      peer: processorSeconds(minio.pid, download)
+    },
+    {
+      name: 'upload over a bucket, beside the bucket',
+      goal: 0.5,
+      sizeBytes: largeBytes,
+      ours: () => putBlob(overBucket, file),
+      peer: upload
+    },
+    {
+      name: 'download over a bucket, beside the bucket',
+      goal: 0.5,
+      sizeBytes: largeBytes,
+      ours: () => curl(...fromBucket),
+      peer: () => curl(...download)
+    }
+  ]
+}
+
+/** What a process has used so far of all processors, in seconds. */
+async function processorSecondsOf(pid: number | undefined): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // After the name, which may have blanks in it: utime and stime are fields 14 and 15 (proc_pid_stat(5)).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
 /** The init container lays out what curl only writes, both from our server and without their start. */

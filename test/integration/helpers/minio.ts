@@ -9,7 +9,7 @@ import { cacheFolder } from '../../cluster/paths.ts'
 import { runCommand } from '../../cluster/run-command.ts'
 import { freePort } from './free-port.ts'
 import { keepSecret } from './secrets.ts'
-import { type Running, startProcess } from './start-process.ts'
+import { type Running, type Scope, startProcess } from './start-process.ts'
 import { testFolder } from './test-folder.ts'
 
 /** There are no releases to install from source any more: the commit of February 2026. */
@@ -47,9 +47,13 @@ export function minioProgram(): Promise<string> {
 }
 
 /** Starts MinIO over a new folder, until the end of the test. */
-export async function startMinio(t: Test): Promise<Minio> {
+export function startMinio(t: Test): Promise<Minio> {
+  return startMinioIn(t, testFolder(t))
+}
+
+/** Starts MinIO over an empty folder. */
+export async function startMinioIn(t: Scope, folder: string): Promise<Minio> {
   const program = await minioProgram()
-  const folder = testFolder(t)
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
   const credentials = {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../test/cluster/paths.ts'
+import { startMinioIn } from '../test/integration/helpers/minio.ts'
 import { startNginx } from '../test/integration/helpers/nginx.ts'
 import { startStage } from '../test/integration/helpers/programs.ts'
 import type { Scope } from '../test/integration/helpers/start-process.ts'
@@ -15,12 +16,18 @@ const scope: Scope = { teardown: run => void teardowns.push(run) }
 await mkdir(cacheFolder, { recursive: true })
 const home = await mkdtemp(join(cacheFolder, 'bench-'))
 try {
-  const stage = await startStage(scope, { home, env: { SPARK_STAGE_UPLOAD_AUTH: 'none' } })
   const root = join(home, 'nginx', 'root')
   await mkdir(root, { recursive: true })
   const location = `root ${root}; dav_methods PUT;`
-  const nginx = { root, url: await startNginx(scope, join(home, 'nginx'), { location }) }
-  const works = await prepareWorks(scope, home, stage, nginx)
+  const minio = await startMinioIn(scope, join(home, 'minio'))
+  const env = { SPARK_STAGE_UPLOAD_AUTH: 'none' }
+  const bucketEnv = { ...env, ...minio.env, SPARK_STAGE_STORE: `s3://${await minio.makeBucket()}/stage` }
+  const works = await prepareWorks(scope, home, {
+    stage: await startStage(scope, { home, env }),
+    overBucket: await startStage(scope, { home, env: bucketEnv }),
+    nginx: { root, url: await startNginx(scope, join(home, 'nginx'), { location }) },
+    minio: { ...minio, bucket: await minio.makeBucket() }
+  })
   const seconds = new Map(works.map(work => [work, { ours: [] as number[], peer: [] as number[] }]))
   for (let round = 1; round <= roundCount; round += 1) {
     // Whoever writes first after the downloads pays for the page cache they filled: each work's turn to be that one.
