@@ -139,7 +139,8 @@ export class Sweep {
    */
   async #settleUnborn(bundleId: string): Promise<Lease | undefined> {
     const { store, leases, clock, times } = this.#context
-    await this.#refuseLost(bundleId)
+    const manifest = await this.#findManifest(bundleId)
+    if (manifest !== undefined) return this.#refuseLost(bundleId, manifest)
     const nowMs = clock.now()
     const unborn = {
       namespace: '',
@@ -154,15 +155,24 @@ export class Sweep {
     return (await leases.create(bundleId, lease)) ? leases.find(bundleId) : undefined
   }
 
-  async #refuseLost(bundleId: string): Promise<void> {
+  /** @returns the key of a manifest of any attempt at a bundle, if there is one */
+  async #findManifest(bundleId: string): Promise<string | undefined> {
     const { store } = this.#context
     for await (const name of listAll(store, bundleFolder(bundleId))) {
       if (!isAttemptFolder(name)) continue
       const key = manifestKey({ bundleId, attempt: Number(bareName(name)) })
-      if ((await readIfThere(store, key)) === undefined) continue
-      const todo = `restore ${leaseKey(bundleId)} from a backup, or remove ${bundleFolder(bundleId)}`
-      throw new StorageError('broken', `${key}: expected a lease beside it, found none; ${todo}`)
+      if ((await readIfThere(store, key)) !== undefined) return key
     }
+    return undefined
+  }
+
+  /** Whoever writes a manifest has a lease, and removes it after the manifest: it may have come or gone meanwhile. */
+  async #refuseLost(bundleId: string, manifest: string): Promise<undefined> {
+    const { store, leases } = this.#context
+    if ((await leases.find(bundleId)) !== undefined) return
+    if ((await readIfThere(store, manifest)) === undefined) return
+    const todo = `restore ${leaseKey(bundleId)} from a backup, or remove ${bundleFolder(bundleId)}`
+    throw new StorageError('broken', `${manifest}: expected a lease beside it, found none; ${todo}`)
   }
 
   /** Removes a marker that was looked at, unless it stands for one of the next looks as well. */

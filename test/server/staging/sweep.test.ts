@@ -154,6 +154,36 @@ t.test('a bundle whose lease was lost stays, and each sweep says so until somebo
   )
 })
 
+for (const meanwhile of ['comes up', 'is gone with its bundle'] as const) {
+  t.test(`a lease that ${meanwhile} while its marker is looked at is not lost`, async t => {
+    const clock = new TestClock()
+    const objects: Objects = new Map(storedObjects(1, clock.now()))
+    const [leaseKey, manifestKey] = [`bundles/${bundleId}/lease.json`, `bundles/${bundleId}/0/manifest.json`]
+    const lease = objects.get(leaseKey) ?? ''
+    objects.delete(leaseKey)
+    const store = watchStore(
+      simulatedStore(objects, async () => {}),
+      {
+        after: (method, [key]) => {
+          if (method !== 'read' || key !== manifestKey) return
+          if (meanwhile === 'comes up') objects.set(leaseKey, lease)
+          else objects.delete(manifestKey)
+        }
+      }
+    )
+    const staging = createStaging(store, clock, times, limits)
+    const failed = (_id: string, error: unknown) => t.fail(String(error))
+
+    t.match(await staging.sweep({ ended: () => {}, failed }, never), { looked: 1, ended: 0, failed: 0 })
+
+    t.ok(
+      [...objects.keys()].some(key => key.startsWith('due/')),
+      'the next sweep looks again'
+    )
+    t.equal(objects.has(leaseKey), meanwhile === 'comes up')
+  })
+}
+
 t.test('what another hand put beside the bytes stays, and keeps nothing else', async t => {
   const clock = new TestClock()
   const objects: Objects = new Map(storedObjects(1, clock.now()))
