@@ -26,7 +26,7 @@ try {
     stage: await startStage(scope, { home, env }),
     overBucket: await startStage(scope, { home, env: bucketEnv }),
     nginx: { root, url: await startNginx(scope, join(home, 'nginx'), { location }) },
-    minio: { ...minio, bucket: await minio.makeBucket() }
+    minio: { client: minio.client, pid: minio.pid, bucket: await minio.makeBucket() }
   })
   const seconds = new Map(works.map(work => [work, { ours: [] as number[], peer: [] as number[] }]))
   for (let round = 1; round <= roundCount; round += 1) {

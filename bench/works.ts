@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { link, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { blobPath, bundlePath, bundlesPath, entryPath } from '../shared/paths.ts'
 import { MiB, secondMs } from '../shared/units.ts'
 import { sha256sums, writeRandomFile } from '../test/integration/helpers/files.ts'
@@ -28,7 +30,7 @@ export interface Nginx {
 }
 
 /** MinIO, and a bucket that nobody else uses. */
-export interface MinioBucket extends Pick<Minio, 'endpoint' | 'credentials' | 'pid'> {
+export interface MinioBucket extends Pick<Minio, 'client' | 'pid'> {
   readonly bucket: string
 }
 
@@ -154,13 +156,13 @@ async function minioWorks(
   { stage, overBucket, minio }: Omit<Contestants, 'nginx'>,
   file: LargeFile
 ): Promise<readonly Work[]> {
-  const { accessKeyId, secretAccessKey } = minio.credentials
-  const sign = ['--aws-sigv4', 'aws:amz:us-east-1:s3', '--user', `${accessKeyId}:${secretAccessKey}`]
-  const toMinio = [...sign, '--header', 'x-amz-content-sha256: UNSIGNED-PAYLOAD']
-  const object = `${minio.endpoint}/${minio.bucket}/large.bin`
-  const upload = () => curl(...toMinio, '--upload-file', file.path, object)
+  const place = { Bucket: minio.bucket, Key: 'large.bin' }
+  const signed = { expiresIn: 3600 }
+  const putUrl = await getSignedUrl(minio.client, new PutObjectCommand(place), signed)
+  const upload = () => curl('--upload-file', file.path, putUrl)
   await upload()
-  const download = [...toMinio, '--output', '/dev/null', object]
+  const getUrl = await getSignedUrl(minio.client, new GetObjectCommand(place), signed)
+  const download = ['--output', '/dev/null', getUrl]
   const [fromDisk, fromBucket] = [
     await stageLarge(scope, home, stage, file.path),
     await stageLarge(scope, home, overBucket, file.path)

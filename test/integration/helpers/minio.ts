@@ -62,7 +62,11 @@ export async function startMinioIn(t: Scope, folder: string): Promise<Minio> {
   }
   keepSecret(credentials.secretAccessKey)
   const region = 'us-east-1'
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
+  const client = new S3Client({
+    ...{ endpoint, region, credentials, forcePathStyle: true },
+    // Else a signed URL would only take the sum of no bytes.
+    requestChecksumCalculation: 'WHEN_REQUIRED'
+  })
   t.teardown(() => client.destroy())
   let running: Running | undefined
   const start = async () => {
