@@ -1,4 +1,4 @@
-import { hourMs } from '../../shared/units.ts'
+import { hourMs, minuteMs } from '../../shared/units.ts'
 import { dueKey } from './keys.ts'
 import {
   type CommittedLease,
@@ -13,6 +13,9 @@ import type { StagingContext } from './staging-context.ts'
 
 /** A bundle with an owner is looked at this often, so that its end is found also when nobody was there to see it. */
 const lookMs = hourMs
+
+/** How far the clocks of two servers may be apart: one whose clock is further from the store's does not sweep. */
+const clocksApartMs = 2 * minuteMs
 
 /** What follows for a lease from what is known of the bundle's owner. */
 export class Ownership {
@@ -102,8 +105,9 @@ export class Ownership {
     await leases.swap(bundleId, lease =>
       isCommitted(lease) ? this.settled(lease, stillSaid(state, found, lease), nowMs) : lease
     )
-    // By the time it is now: a sweep that has just looked at the lease as it was may be dropping the first one.
-    await store.create(dueKey(this.nextLookMs(next, state, clock.now()), bundleId), '')
+    // A sweep that has just looked at the lease as it was may be dropping the first one, but none of an hour to come, by
+    // whoever's clock.
+    await store.create(dueKey(clock.now() + lookMs + clocksApartMs, bundleId), '')
   }
 }
 

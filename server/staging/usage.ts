@@ -17,8 +17,10 @@ export interface Held {
 export interface OpenAccount {
   readonly namespace: string
   readonly bytes: number
-  /** Whose removal took the bundle out of its namespace's sum. */
+  /** Whose removal takes the bundle out; to be confirmed by its lease. */
   readonly takenBy?: string
+  /** Whether the bundle counts in its namespace's sum until then. */
+  readonly isHeld?: true
 }
 
 /** What is held and what may come, in all namespaces. */
@@ -121,33 +123,34 @@ export class Usage {
   }
 
   /**
-   * Takes a bundle out of what is counted, and leaves a trace until {@link close}.
+   * Leaves a trace that a bundle is taken out of what is counted, which {@link close} does.
    *
    * @param taker a name for this removal, never used before
-   * @returns whose removal took it out: this one, or one before it that was not closed yet
+   * @returns whose removal it is: this one, or one before it that was not closed yet
    */
-  async takeOut({ account, namespace, sizeBytes }: Account, taker: string): Promise<string> {
+  async takeOut({ account, namespace }: Account, taker: string): Promise<string> {
     let takenBy = taker
     await this.#change(ledger => {
       const current = ledger.open[account]
       takenBy = current?.takenBy ?? taker
       if (current?.takenBy !== undefined) return ledger
-      // One that is open still was never settled.
-      const others = current === undefined ? add(ledger, namespace, -sizeBytes, -1) : ledger
-      return withOpen(others, account, { namespace, bytes: 0, takenBy: taker })
+      // One that is open still was never settled, and counts as reserved.
+      const trace: OpenAccount = current ?? { namespace, bytes: 0, isHeld: true }
+      return withOpen(ledger, account, { ...trace, takenBy: taker })
     })
     return takenBy
   }
 
   /**
-   * Closes all accounts of a bundle that was taken out by `taker`. If another took it out once more, too late to know
-   * better, that is put right.
+   * Takes out of its namespace's sum what `taker`, confirmed by the lease, has left a trace of, and closes all accounts of
+   * the bundle. Where another took it out once more, too late to know better, nothing is left to be counted off.
    */
   close({ account, namespace, sizeBytes }: Account, taker: string): Promise<void> {
     return this.#change(ledger => {
-      const takenBy = ledger.open[account]?.takenBy
+      const trace = ledger.open[account]
       const closed = without(ledger, isOf(bundleOf(account)))
-      return takenBy === undefined || takenBy === taker ? closed : add(closed, namespace, sizeBytes, 1)
+      const isCounted = trace?.isHeld === true && trace.takenBy === taker
+      return isCounted ? add(closed, namespace, -sizeBytes, -1) : closed
     })
   }
 
@@ -296,7 +299,7 @@ function add(ledger: Ledger, namespace: string, bytes: number, bundlesCount: num
   return { ...ledger, held: addHeld(ledger.held, namespace, bytes, bundlesCount) }
 }
 
-/** Sums may be below zero for a moment, when a bundle is taken out twice. */
+/** The sums with more, or less, in one namespace. */
 export function addHeld(
   held: Ledger['held'],
   namespace: string,

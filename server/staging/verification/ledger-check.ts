@@ -45,28 +45,19 @@ export class LedgerCheck {
     const own = (this.#openOf.get(bundleId) ?? []).filter(
       ([name]) => account === undefined || name === account
     )
-    if (lease.releasedBy !== undefined) {
-      this.#countReleased(lease, own)
-      return
-    }
     this.#open.push(...own)
-    if (own.length === 0 && account !== undefined && sizeBytes !== undefined) {
-      this.#held = addHeld(this.#held, namespace, sizeBytes, 1)
-    }
-  }
-
-  /** One that was taken out a second time, too late to know better, is put back at its next look. */
-  #countReleased(
-    { namespace, releasedBy, sizeBytes = 0 }: Lease,
-    own: readonly (readonly [string, OpenAccount])[]
-  ): void {
-    const again = own.filter(([, { takenBy }]) => takenBy !== undefined && takenBy !== releasedBy)
-    this.#open.push(...again)
-    if (again.length > 0) this.#held = addHeld(this.#held, namespace, -sizeBytes, -1)
+    if (account === undefined || sizeBytes === undefined) return
+    if (isHeld(lease, own[0]?.[1])) this.#held = addHeld(this.#held, namespace, sizeBytes, 1)
   }
 
   verdict(): LedgerVerdict {
     const found = { held: this.#held, open: Object.fromEntries(this.#open) }
     return { seen: this.#seen, found: this.#isCertain ? found : undefined }
   }
+}
+
+/** Whether a bundle counts in the sum: from its settling on, and until the removal is closed that its lease confirms. */
+function isHeld({ releasedBy }: Lease, open: OpenAccount | undefined): boolean {
+  if (open !== undefined && open.isHeld === undefined) return false
+  return releasedBy === undefined || open?.takenBy === releasedBy
 }

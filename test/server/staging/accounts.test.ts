@@ -151,7 +151,7 @@ t.test('a revocation that meets the last sweep counts the bundle off once', asyn
     // All of it was done by another meanwhile: counted off, and the lease forgotten.
     objects.set(
       'usage.json',
-      objects.get('usage.json')?.replace('"held":{}', '"held":{"ns":{"bytes":-5,"bundlesCount":-1}}') ?? ''
+      objects.get('usage.json')?.replace('"held":{"ns":{"bytes":5,"bundlesCount":1}}', '"held":{}') ?? ''
     )
     for (const key of objects.keys()) if (key.endsWith('/lease.json')) objects.delete(key)
   }

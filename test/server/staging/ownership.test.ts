@@ -112,6 +112,24 @@ t.test('the end of an owner that nobody saw is found within the hour', async t =
   t.match(await sweepAfter(graceMs), { ended: 1 })
 })
 
+t.test(
+  'a bundle whose owner has just appeared is looked at again, whatever marker a sweep drops meanwhile',
+  async t => {
+    const { objects, clock, bundleId, see } = await stageOne()
+    const isMarker = (key: string) => key.startsWith('due/') && key.endsWith(bundleId)
+    for (const key of objects.keys()) if (isMarker(key)) objects.delete(key)
+    // An hour begins in a second, and has begun by the clock of another server.
+    clock.advance(hourMs - (clock.now() % hourMs) - secondMs)
+    const nextHourMs = clock.now() + secondMs
+
+    await see('alive')
+
+    const hours = [...objects.keys()].filter(isMarker).map(key => key.split('/')[1] ?? '')
+    const hourOf = (ms: number) => new Date(ms).toISOString().slice(0, 13)
+    t.same(hours.sort(), [hourOf(nextHourMs), hourOf(nextHourMs + hourMs)])
+  }
+)
+
 t.test('a pod that comes back takes the grace back', async t => {
   const { clock, read, see, sweepAfter } = await stageOne()
   await see('alive')

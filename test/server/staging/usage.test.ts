@@ -59,8 +59,8 @@ t.test('a bundle is reserved, held, taken out and closed', async t => {
   t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
   t.equal(await usage.takeOut(bundle, 'taker'), 'taker')
   t.same(await usage.read(), {
-    held: {},
-    open: { [account]: { namespace: 'ns', bytes: 0, takenBy: 'taker' } }
+    held: { ns: { bytes: 100, bundlesCount: 1 } },
+    open: { [account]: { namespace: 'ns', bytes: 0, isHeld: true, takenBy: 'taker' } }
   })
   await usage.close(bundle, 'taker')
   t.same(await usage.read(), nothing)
@@ -106,7 +106,7 @@ t.test('a removal that another took up again is the same removal', async t => {
   t.same(await usage.read(), nothing)
 })
 
-t.test('a bundle that was taken out once more, too late, is put back', async t => {
+t.test('a bundle that is taken out once more, too late, is counted off once, at no moment twice', async t => {
   const usage = usageOver(new Map())
   for (const name of [account, 'fedcba9876543210fedcba9876543210/0']) {
     await usage.reserve({ ...bundle, account: name }, admit)
@@ -116,6 +116,7 @@ t.test('a bundle that was taken out once more, too late, is put back', async t =
   await usage.close(bundle, 'first')
 
   await usage.takeOut(bundle, 'late')
+  t.same(usedBytes(await usage.read()), { heldBytes: 100, reservedBytes: 0 })
   await usage.close(bundle, 'first')
 
   t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
@@ -126,6 +127,7 @@ t.test('a commit that settles while the bundle is taken out counts no more', asy
   await usage.reserve(bundle, admit)
 
   await usage.takeOut(bundle, 'taker')
+  t.same(usedBytes(await usage.read()), { heldBytes: 0, reservedBytes: 100 })
   await usage.settle(bundle)
   await usage.close(bundle, 'taker')
 

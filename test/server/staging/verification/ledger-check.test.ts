@@ -17,7 +17,7 @@ const committed: Lease = { ...lease, state: 'committed', account, sizeBytes: 7 }
 const ended: Lease = { ...committed, state: 'ended', reason: 'expired', endedAtMs: 0 }
 const held: Ledger['held'] = { ns: { bytes: 7, bundlesCount: 1 } }
 const reserved = { namespace: 'ns', bytes: 9 }
-const taken = { namespace: 'ns', bytes: 0, takenBy: 'a removal' }
+const taken = { namespace: 'ns', bytes: 0, isHeld: true, takenBy: 'a removal' } as const
 
 /** What a server that dies at some moment leaves: a lease, and a ledger that agrees with it. */
 const right: Readonly<Record<string, readonly [Lease, Ledger]>> = {
@@ -26,14 +26,22 @@ const right: Readonly<Record<string, readonly [Lease, Ledger]>> = {
   'a bundle whose commit was not settled': [committed, { held: {}, open: { [account]: reserved } }],
   'a bundle that is held': [committed, { held, open: {} }],
   'one that has ended, and is not taken out yet': [ended, { held, open: {} }],
-  'one that was taken out': [ended, { held: {}, open: { [account]: taken } }],
+  'one that is being taken out': [ended, { held, open: { [account]: taken } }],
+  'one that is being taken out, and was not settled': [
+    ended,
+    { held: {}, open: { [account]: { ...reserved, takenBy: 'a removal' } } }
+  ],
+  'one whose removal is confirmed': [
+    { ...ended, releasedBy: 'a removal' },
+    { held, open: { [account]: taken } }
+  ],
   'one that is released': [
     { ...ended, releasedBy: 'a removal' },
     { held: {}, open: {} }
   ],
-  'one that was taken out twice, before it is put back': [
+  'one that is released, and was taken out once more, too late': [
     { ...ended, releasedBy: 'another removal' },
-    { held: { ns: { bytes: -7, bundlesCount: -1 } }, open: { [account]: taken } }
+    { held: {}, open: { [account]: taken } }
   ],
   'a draft that has ended': [
     { ...lease, state: 'ended' },
