@@ -53,8 +53,8 @@ try {
 function describe({ name, sizeBytes, goal }: Work, ours: readonly number[], peer: readonly number[]): string {
   const [ourRate = 0, peerRate = 0] = [ours, peer].map(times => sizeBytes / median(times) / 1e6)
   const ratio = ourRate / peerRate
-  const verdict = ratio >= goal ? '' : 'below'
-  return row(name, ourRate.toFixed(0), peerRate.toFixed(0), ratio.toFixed(2), `${goal}`, verdict)
+  const verdict = goal === undefined || ratio >= goal ? '' : 'below'
+  return row(name, ourRate.toFixed(0), peerRate.toFixed(0), ratio.toFixed(2), `${goal ?? '-'}`, verdict)
 }
 
 function median(values: readonly number[]): number {
@@ -65,5 +65,5 @@ function median(values: readonly number[]): number {
 }
 
 function row(name: string, ...cells: readonly string[]): string {
-  return `${name.padEnd(38)}${cells.map(cell => cell.padStart(8)).join('')}\n`
+  return `${name.padEnd(44)}${cells.map(cell => cell.padStart(8)).join('')}\n`
 }
