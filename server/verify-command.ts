@@ -3,12 +3,13 @@ import type { ExitCause } from '../shared/exit-codes.ts'
 import { openReport, type Progress, type Report } from '../shared/progress.ts'
 import { formatBytes, secondMs } from '../shared/units.ts'
 import type { StorePlace } from './config.ts'
+import { isEmpty } from './staging/copying/copy-mark.ts'
 import { Usage, usedBytes } from './staging/usage.ts'
 import { type Finding, problemTable } from './staging/verification/findings.ts'
 import { isWrong, type LedgerVerdict } from './staging/verification/ledger-check.ts'
 import { type VerifyReport, type VerifySummary, verifyStore } from './staging/verification/verify-store.ts'
-import { openExistingStorage } from './storage/open-storage.ts'
-import type { StorageDriver } from './storage/storage-driver.ts'
+import { isS3, openExistingStorage } from './storage/open-storage.ts'
+import { type StorageDriver, StorageError } from './storage/storage-driver.ts'
 
 /** Where the command writes: findings and summary are its result, progress is not. */
 export interface Terminal {
@@ -39,9 +40,13 @@ export async function verifyCommand(
     stderr.write(`spark-stage-server: ${why}; nothing was changed\n`)
     return 'internal' as const
   }
-  return showVerification(store, { stdout, stderr }, signal, now)
-    .catch(fail)
-    .finally(() => store.close())
+  try {
+    // A folder has a lock where there is a store; of a bucket only what is in it tells.
+    if (isS3(url) && (await isEmpty(store))) throw new StorageError('not-found', `no store in ${url}`)
+    return await showVerification(store, { stdout, stderr }, signal, now).catch(fail)
+  } finally {
+    await store.close()
+  }
 }
 
 /** Looks at an open store, and shows what is wrong with it. @throws StorageError when it cannot be looked at to the end */

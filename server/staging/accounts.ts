@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { StagingError } from '../../shared/errors.ts'
 import { StorageError } from '../storage/storage-driver.ts'
 import { unnamed } from './keys.ts'
@@ -62,17 +61,28 @@ export async function release(
   const { account, namespace, sizeBytes } = lease
   if (account === undefined || sizeBytes === undefined) return usage.drop(bundleId)
   const counted = { account, namespace, sizeBytes }
-  const taker = lease.releasedBy ?? (await usage.takeOut(counted, randomUUID()))
-  await usage.close(counted, await confirmTaker(leases, bundleId, taker))
+  const taker = lease.releasedBy ?? (await usage.takeOut(counted))
+  const releasedBy = await confirmTaker(leases, bundleId, lease, taker)
+  if (releasedBy !== undefined) await usage.close(counted, releasedBy)
 }
 
-/** @returns whose removal counts; nobody's when the lease itself is forgotten: then all was counted off before */
-async function confirmTaker(leases: Leases, bundleId: string, taker: string): Promise<string> {
+/**
+ * @returns whose removal counts; nobody's when the lease is forgotten: then all was counted off before; undefined when
+ *   the id has come again since: what is counted is that bundle's
+ */
+async function confirmTaker(
+  leases: Leases,
+  bundleId: string,
+  lease: EndedLease,
+  taker: string
+): Promise<string | undefined> {
   try {
-    const { releasedBy = taker } = await leases.swap(bundleId, current =>
-      current.releasedBy === undefined ? { ...current, releasedBy: taker } : current
+    const { createdAtMs, releasedBy } = await leases.swap(bundleId, current =>
+      current.createdAtMs === lease.createdAtMs && current.releasedBy === undefined
+        ? { ...current, releasedBy: taker }
+        : current
     )
-    return releasedBy
+    return createdAtMs === lease.createdAtMs ? releasedBy : undefined
   } catch (error) {
     if (error instanceof StagingError && error.code === 'STAGE_ERR_NOT_FOUND') return 'nobody'
     throw error

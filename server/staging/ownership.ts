@@ -106,8 +106,9 @@ export class Ownership {
       isCommitted(lease) ? this.settled(lease, stillSaid(state, found, lease), nowMs) : lease
     )
     // A sweep that has just looked at the lease as it was may be dropping the first one, but none of an hour to come, by
-    // whoever's clock.
-    await store.create(dueKey(clock.now() + lookMs + clocksApartMs, bundleId), '')
+    // whoever's clock. After its last token the bundle is forgotten, and so must its markers be.
+    const laterMs = Math.min(clock.now() + lookMs + clocksApartMs, found.tokenExpiresAtMs)
+    await store.create(dueKey(laterMs, bundleId), '')
   }
 }
 

@@ -171,7 +171,7 @@ export class Sweep {
     const { store, leases } = this.#context
     if ((await leases.find(bundleId)) !== undefined) return
     if ((await readIfThere(store, manifest)) === undefined) return
-    const todo = `restore ${leaseKey(bundleId)} from a backup, or remove ${bundleFolder(bundleId)}`
+    const todo = `restore ${leaseKey(bundleId)} from a backup, or remove ${bundleFolder(bundleId)} and run \`spark-stage-server verify\``
     throw new StorageError('broken', `${manifest}: expected a lease beside it, found none; ${todo}`)
   }
 

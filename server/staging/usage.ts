@@ -125,18 +125,18 @@ export class Usage {
   /**
    * Leaves a trace that a bundle is taken out of what is counted, which {@link close} does.
    *
-   * @param taker a name for this removal, never used before
-   * @returns whose removal it is: this one, or one before it that was not closed yet
+   * @returns a name for this removal, never used before; or that of one before it that was not closed yet
    */
-  async takeOut({ account, namespace }: Account, taker: string): Promise<string> {
-    let takenBy = taker
+  async takeOut({ account, namespace }: Account): Promise<string> {
+    let takenBy = ''
     await this.#change(ledger => {
       const current = ledger.open[account]
-      takenBy = current?.takenBy ?? taker
+      // Anew each time: a swap that seems to have failed may have left its trace, and another may have closed that since.
+      takenBy = current?.takenBy ?? randomUUID()
       if (current?.takenBy !== undefined) return ledger
       // One that is open still was never settled, and counts as reserved.
       const trace: OpenAccount = current ?? { namespace, bytes: 0, isHeld: true }
-      return withOpen(ledger, account, { ...trace, takenBy: taker })
+      return withOpen(ledger, account, { ...trace, takenBy })
     })
     return takenBy
   }

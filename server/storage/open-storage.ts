@@ -3,7 +3,7 @@ import { quote } from '../../shared/errors.ts'
 import type { Disk } from './disk.ts'
 import { LocalDriver } from './local-driver.ts'
 import type { S3Settings } from './s3-client.ts'
-import { type StorageDriver, StorageError } from './storage-driver.ts'
+import type { StorageDriver } from './storage-driver.ts'
 
 export type { S3Settings } from './s3-client.ts'
 
@@ -36,24 +36,17 @@ export async function openStorage(url: string, { s3, disk }: StorageOptions = {}
 }
 
 /**
- * Opens a store that is there already, to look at it: nothing is made, mended or cleaned up. One in S3 is there as
- * soon as anything is below its prefix, and nobody is kept from it meanwhile.
+ * Opens a store that is there already, to look at it: nothing is made, mended or cleaned up. Of one in S3 the
+ * bucket has to be there, and nobody is kept from it meanwhile.
  *
  * @throws StorageError `not-found` when there is none; else as {@link openStorage}
  */
 export async function openExistingStorage(url: string, { s3 }: StorageOptions = {}): Promise<StorageDriver> {
-  if (!isS3(url)) return LocalDriver.openExisting(fileURLToPath(url))
-  const store = await openS3(url, s3)
-  try {
-    if ((await store.list('', '', 1)).length === 0) throw new StorageError('not-found', `no store in ${url}`)
-    return store
-  } catch (error) {
-    await store.close()
-    throw error
-  }
+  return isS3(url) ? openS3(url, s3) : LocalDriver.openExisting(fileURLToPath(url))
 }
 
-function isS3(url: string): boolean {
+/** Whether a store is in a bucket. */
+export function isS3(url: string): boolean {
   return url.startsWith('s3:')
 }
 

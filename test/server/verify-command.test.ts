@@ -204,7 +204,9 @@ t.test('a prefix below which nothing is, is refused, and one with a store is loo
   const verify = () =>
     verifyCommand({ url: 's3://bucket/pre/fix', s3: settingsOf(fake) }, { stdout, stderr }, never, () => 0)
 
+  await driver.create('other/usage.json', 'a store below this prefix')
   await t.rejects(verify(), { failure: 'not-found', message: 'no store in s3://bucket/pre/fix' })
+  await driver.delete(['other/usage.json'])
   await driver.create('usage.json', '{"held":{},"open":{}}')
 
   t.equal(await verify(), 'ok')

@@ -161,6 +161,34 @@ t.test('a revocation that meets the last sweep counts the bundle off once', asyn
   t.same(await staging.usage.read(), { held: {}, open: {} })
 })
 
+t.test(
+  'a removal that goes on when its id has come again leaves the new bundle and its count alone',
+  async t => {
+    const objects: Objects = new Map()
+    const hooks: { onTaken?: () => void } = {}
+    const store = watchStore(
+      simulatedStore(objects, async () => {}),
+      {
+        after: (method, [key, text]) => {
+          if (method === 'replace' && key === 'usage.json' && String(text).includes('takenBy'))
+            hooks.onTaken?.()
+        }
+      }
+    )
+    const staging = stagingOver(store)
+    const upload = { files: oneFile(), announcedBytes: 100 }
+    const { bundleId } = await staging.oneShots.stage(uploader, undefined, upload, never)
+    const leaseKey = `bundles/${bundleId}/lease.json`
+    const again = JSON.stringify({ ...JSON.parse(objects.get(leaseKey) ?? ''), createdAtMs: 1 })
+    hooks.onTaken = () => void objects.set(leaseKey, again)
+
+    await staging.bundles.revoke('ns', bundleId)
+
+    t.equal(objects.get(leaseKey), again)
+    t.same((await staging.usage.read()).held, { ns: { bytes: 5, bundlesCount: 1 } })
+  }
+)
+
 t.test('a lease that cannot be swapped for another reason fails the removal', async t => {
   let isBroken = false
   const store = watchStore(

@@ -130,6 +130,24 @@ t.test(
   }
 )
 
+t.test('no marker of a bundle is later than its last token', async t => {
+  const { objects, clock, bundleId, read, see } = await stageOne()
+  const { tokenExpiresAtMs = 0 } = read()
+  const renewed = { ...read(), expiresAtMs: tokenExpiresAtMs }
+  objects.set(`bundles/${bundleId}/lease.json`, JSON.stringify(renewed))
+  clock.advance(tokenExpiresAtMs - clock.now() - 60 * secondMs)
+
+  await see('alive')
+
+  const last = new Date(tokenExpiresAtMs).toISOString().slice(0, 13)
+  const hours = [...objects.keys()].flatMap(key => /^due\/([^/]+)/.exec(key)?.[1] ?? [])
+  t.ok(hours.includes(last))
+  t.same(
+    hours.filter(hour => hour > last),
+    []
+  )
+})
+
 t.test('a pod that comes back takes the grace back', async t => {
   const { clock, read, see, sweepAfter } = await stageOne()
   await see('alive')

@@ -124,15 +124,16 @@ t.test('a marker without a lease is settled, so that a slow writer finds out', a
   t.same([...objects.keys()], [foreign])
 })
 
-t.test('a bundle whose lease was lost stays, and each sweep says so until somebody helps', async t => {
+/** A server over a store with one bundle, which is due. */
+function storeOne() {
   const clock = new TestClock()
   const objects: Objects = new Map(storedObjects(1, clock.now()))
-  const staging = createStaging(
-    simulatedStore(objects, async () => {}),
-    clock,
-    times,
-    limits
-  )
+  const store = simulatedStore(objects, async () => {})
+  return { clock, objects, staging: createStaging(store, clock, times, limits) }
+}
+
+t.test('a bundle whose lease was lost stays, and each sweep says so until somebody helps', async t => {
+  const { clock, objects, staging } = storeOne()
   const lease = objects.get(`bundles/${bundleId}/lease.json`) ?? ''
   objects.delete(`bundles/${bundleId}/lease.json`)
   const before = new Map(objects)
@@ -143,7 +144,7 @@ t.test('a bundle whose lease was lost stays, and each sweep says so until somebo
   t.match(await staging.sweep(report, never), { looked: 1, ended: 0, forgotten: 0, failed: 1 })
 
   t.match(errors[0], {
-    message: `bundles/${bundleId}/0/manifest.json: expected a lease beside it, found none; restore bundles/${bundleId}/lease.json from a backup, or remove bundles/${bundleId}/`
+    message: `bundles/${bundleId}/0/manifest.json: expected a lease beside it, found none; restore bundles/${bundleId}/lease.json from a backup, or remove bundles/${bundleId}/ and run \`spark-stage-server verify\``
   })
   t.same([...objects], [...before])
   objects.set(`bundles/${bundleId}/lease.json`, lease)
@@ -185,14 +186,7 @@ for (const meanwhile of ['comes up', 'is gone with its bundle'] as const) {
 }
 
 t.test('what another hand put beside the bytes stays, and keeps nothing else', async t => {
-  const clock = new TestClock()
-  const objects: Objects = new Map(storedObjects(1, clock.now()))
-  const staging = createStaging(
-    simulatedStore(objects, async () => {}),
-    clock,
-    times,
-    limits
-  )
+  const { clock, objects, staging } = storeOne()
   const foreign = ['a_b', 'x/stray', '0.bak'].map(name => `bundles/${bundleId}/0/data/${name}`)
   for (const key of foreign) objects.set(key, 'of another hand')
   for (let data = 0; data < 1001; data += 1) objects.set(`bundles/${bundleId}/0/data/${data}`, 'x')

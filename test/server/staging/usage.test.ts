@@ -3,6 +3,7 @@ import t from 'tap'
 import { type Ledger, Usage, usedBytes } from '../../../server/staging/usage.ts'
 import { StorageError } from '../../../server/storage/storage-driver.ts'
 import { GiB, MiB } from '../../../shared/units.ts'
+import { replaceMethods } from '../../helpers/replaced-store.ts'
 import { type StoreWatcher, watchStore } from '../../helpers/watched-store.ts'
 import { type Objects, simulatedStore, type Turn } from '../../property/simulated-store.ts'
 
@@ -57,12 +58,12 @@ t.test('a bundle is reserved, held, taken out and closed', async t => {
   t.same(await usage.read(), { held: {}, open: { [account]: { namespace: 'ns', bytes: 150 } } })
   await usage.settle(bundle)
   t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
-  t.equal(await usage.takeOut(bundle, 'taker'), 'taker')
+  const taker = await usage.takeOut(bundle)
   t.same(await usage.read(), {
     held: { ns: { bytes: 100, bundlesCount: 1 } },
-    open: { [account]: { namespace: 'ns', bytes: 0, isHeld: true, takenBy: 'taker' } }
+    open: { [account]: { namespace: 'ns', bytes: 0, isHeld: true, takenBy: taker } }
   })
-  await usage.close(bundle, 'taker')
+  await usage.close(bundle, taker)
   t.same(await usage.read(), nothing)
 })
 
@@ -99,9 +100,9 @@ t.test('a removal that another took up again is the same removal', async t => {
   await usage.reserve(bundle, admit)
   await usage.settle(bundle)
 
-  t.equal(await usage.takeOut(bundle, 'first'), 'first')
-  t.equal(await usage.takeOut(bundle, 'second'), 'first')
-  await usage.close(bundle, 'first')
+  const taker = await usage.takeOut(bundle)
+  t.equal(await usage.takeOut(bundle), taker)
+  await usage.close(bundle, taker)
 
   t.same(await usage.read(), nothing)
 })
@@ -112,24 +113,54 @@ t.test('a bundle that is taken out once more, too late, is counted off once, at 
     await usage.reserve({ ...bundle, account: name }, admit)
     await usage.settle({ ...bundle, account: name })
   }
-  await usage.takeOut(bundle, 'first')
-  await usage.close(bundle, 'first')
+  const first = await usage.takeOut(bundle)
+  await usage.close(bundle, first)
 
-  await usage.takeOut(bundle, 'late')
+  t.not(await usage.takeOut(bundle), first)
   t.same(usedBytes(await usage.read()), { heldBytes: 100, reservedBytes: 0 })
-  await usage.close(bundle, 'first')
+  await usage.close(bundle, first)
 
   t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
+})
+
+t.test('a removal that has taken effect and seems to have failed is not closed twice', async t => {
+  const objects: Objects = new Map()
+  const other = usageOver(objects)
+  const others = { ...bundle, account: 'fedcba9876543210fedcba9876543210/0' }
+  for (const one of [bundle, others]) {
+    await other.reserve(one, admit)
+    await other.settle(one)
+  }
+  let firstTaker: string | undefined
+  // The answer to its first swap is lost; before it asks again, another server has found the trace and closed it.
+  const store = replaceMethods(simulatedStore(objects, atOnce), {
+    replace: async (key, text) => {
+      if (firstTaker !== undefined) {
+        objects.set(key, text)
+        return true
+      }
+      objects.set(key, text)
+      firstTaker = await other.takeOut(bundle)
+      await other.close(bundle, firstTaker)
+      return false
+    }
+  })
+
+  const taker = await new Usage(store, async () => {}).takeOut(bundle)
+  await other.close(bundle, firstTaker ?? '')
+
+  t.not(taker, firstTaker)
+  t.same(await other.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
 })
 
 t.test('a commit that settles while the bundle is taken out counts no more', async t => {
   const usage = usageOver(new Map())
   await usage.reserve(bundle, admit)
 
-  await usage.takeOut(bundle, 'taker')
+  const taker = await usage.takeOut(bundle)
   t.same(usedBytes(await usage.read()), { heldBytes: 0, reservedBytes: 100 })
   await usage.settle(bundle)
-  await usage.close(bundle, 'taker')
+  await usage.close(bundle, taker)
 
   t.same(await usage.read(), nothing)
 })
@@ -258,8 +289,9 @@ for (const fate of ['lost', 'late'] as const) {
       t.same(await usage.read(), { held: {}, open: { [account]: { namespace: 'ns', bytes: 100 } } })
       await twice(() => usage.settle(bundle))
       t.same(await usage.read(), { held: { ns: { bytes: 100, bundlesCount: 1 } }, open: {} })
-      await twice(() => usage.takeOut(bundle, 'taker'))
-      await twice(() => usage.close(bundle, 'taker'))
+      await twice(() => usage.takeOut(bundle))
+      const taker = await usage.takeOut(bundle)
+      await twice(() => usage.close(bundle, taker))
       t.same(await usage.read(), nothing)
     }
   )
@@ -273,11 +305,10 @@ t.test('a removal that a slow network still holds does not take out another bund
   }
   await stage()
   await t.rejects(
-    inTrouble(() => usage.takeOut(bundle, 'slow')),
+    inTrouble(() => usage.takeOut(bundle)),
     { name: 'StorageError', failure: 'unavailable' }
   )
-  await usage.takeOut(bundle, 'taker')
-  await usage.close(bundle, 'taker')
+  await usage.close(bundle, await usage.takeOut(bundle))
   // Now the ledger says what it said then.
   await stage()
 
