@@ -5,7 +5,8 @@ import { startMinioIn } from '../test/integration/helpers/minio.ts'
 import { startNginx } from '../test/integration/helpers/nginx.ts'
 import { startStage } from '../test/integration/helpers/programs.ts'
 import type { Scope } from '../test/integration/helpers/start-process.ts'
-import { prepareWorks, settle, type Work } from './works.ts'
+import type { Work } from './contest.ts'
+import { prepareWorks, settle } from './works.ts'
 
 /** Rounds of the whole table; the medians are shown. */
 const roundCount = Number(process.argv[2] ?? 5)
